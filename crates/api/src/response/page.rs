@@ -3,6 +3,7 @@
 
 use super::outcome::write_revision;
 use crate::json;
+use crate::request::query::ListNames;
 use crate::uri;
 use model::{Cursor, Revision};
 
@@ -171,6 +172,23 @@ impl Link {
     pub fn into_text(self) -> String {
         String::from_utf8(self.text).unwrap_or_default()
     }
+}
+
+/// Cuts what was read for a page of names to that page, and returns the path of the next one.
+pub fn end_names<N, T>(
+    list: &ListNames<N>,
+    path: &'static str,
+    found: &mut Vec<T>,
+    name: impl Fn(&T) -> &str,
+) -> Option<String> {
+    let has_more = found.len() > list.page_max();
+    found.truncate(list.page_max());
+    found.last().filter(|_| has_more).map(|last| {
+        Link::path(path)
+            .with_some("limit", list.limit.map(|limit| limit.to_string()).as_deref())
+            .with("cursor", name(last))
+            .into_text()
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use api::request::head::Head;
 use api::request::limit;
 use api::request::query::ListLimits;
 use api::response::limit::{Key, MoreKeys, write_deleted, write_limit, write_limits, write_settings};
-use api::response::page::Link;
+use api::response::page::end_names;
 use api::response::refusal::Target;
 use api::{Code, Problem};
 use bytes::Bytes;
@@ -83,23 +83,13 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
 pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     unavailable::check_readable(context)?;
     let list = ListLimits::parse(parts.uri.query())?;
-    let limit =
-        list.limit.map_or(limits::PAGE_EVENTS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let after = list.cursor.clone();
-    // One more than the page, to know whether there is another.
+    let (after, read_max) = (list.cursor.clone(), list.read_max());
     let mut found = context
         .handle
-        .read(move |snapshot| Ok(query::limits(&snapshot.state, after.as_ref(), limit.saturating_add(1))?))
+        .read(move |snapshot| Ok(query::limits(&snapshot.state, after.as_ref(), read_max)?))
         .await
         .map_err(|error| unavailable::read_problem(&error))?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| has_more).map(|last| {
-        Link::path("/v1/limits")
-            .with_some("limit", list.limit.map(|limit| limit.to_string()).as_deref())
-            .with("cursor", last.as_str())
-            .into_text()
-    });
+    let next = end_names(&list, "/v1/limits", &mut found, LimitName::as_str);
     let mut out = Vec::with_capacity(64 * found.len() + 64);
     write_limits(&mut out, found.iter().map(LimitName::as_str), next.as_deref());
     Ok(response::json(out))

@@ -8,7 +8,7 @@ use crate::response::{self, REPLAYED, Result};
 use crate::unavailable;
 use api::request::query::ListSchedules;
 use api::request::schedule::{self, Backfill};
-use api::response::page::Link;
+use api::response::page::end_names;
 use api::response::refusal::Target;
 use api::response::schedule::{
     Counts, Listed, Schedule, first_ticks, state, write_controlled, write_deleted, write_list, write_put,
@@ -20,7 +20,7 @@ use http::header::HeaderValue;
 use http::request;
 use http_body::Body;
 use model::{
-    Command, ControlSchedule, DeleteSchedule, NextTick, Outcome, ScheduleAction, ScheduleName, Wall, limits,
+    Command, ControlSchedule, DeleteSchedule, NextTick, Outcome, ScheduleAction, ScheduleName, Wall,
 };
 use shard::query::{self, ScheduleView};
 
@@ -179,23 +179,13 @@ async fn control(context: &Context, command: ControlSchedule<'static>) -> Result
 pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     unavailable::check_readable(context)?;
     let list = ListSchedules::parse(parts.uri.query())?;
-    let limit =
-        list.limit.map_or(limits::PAGE_EVENTS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let after = list.cursor.clone();
-    // One more than the page, to know whether there is another.
+    let (after, read_max) = (list.cursor.clone(), list.read_max());
     let mut found = context
         .handle
-        .read(move |snapshot| Ok(query::schedules(&snapshot.state, after.as_ref(), limit.saturating_add(1))?))
+        .read(move |snapshot| Ok(query::schedules(&snapshot.state, after.as_ref(), read_max)?))
         .await
         .map_err(|error| unavailable::read_problem(&error))?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| has_more).map(|(last, _)| {
-        Link::path("/v1/schedules")
-            .with_some("limit", list.limit.map(|limit| limit.to_string()).as_deref())
-            .with("cursor", last.as_str())
-            .into_text()
-    });
+    let next = end_names(&list, "/v1/schedules", &mut found, |(name, _)| name.as_str());
     let listed = found.iter().map(|(name, row)| Listed {
         name: name.as_str(),
         owner: row.owner.as_deref(),

@@ -10,7 +10,7 @@ use crate::contract::Operation;
 use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
-use model::{Cursor, LimitName, Order, QueueName, Revision, ScheduleName, TaskState, limits};
+use model::{Cursor, LimitName, NameError, Order, QueueName, Revision, ScheduleName, TaskState, limits};
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
 
@@ -272,55 +272,58 @@ impl ListTasks {
     }
 }
 
-/// `GET /v1/queues`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListQueues {
-    /// The last queue of the page before.
-    pub cursor: Option<QueueName<'static>>,
+/// A page of names: queues, limits or schedules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListNames<N> {
+    /// The last name of the page before.
+    pub cursor: Option<N>,
     pub limit: Option<u64>,
 }
+
+/// `GET /v1/queues`
+pub type ListQueues = ListNames<QueueName<'static>>;
+/// `GET /v1/limits`
+pub type ListLimits = ListNames<LimitName<'static>>;
+/// `GET /v1/schedules`
+pub type ListSchedules = ListNames<ScheduleName<'static>>;
 
 impl ListQueues {
     /// # Errors
     /// When a parameter is unknown or cannot be used.
     pub fn parse(query: Option<&str>) -> Result<Self> {
-        let mut list = Self::default();
-        let mut parameters = Parameters::of(Operation::ListQueues, query);
-        while let Some(parameter) = parameters.next()? {
-            match &*parameter.name {
-                "cursor" => {
-                    let name = QueueName::new(parameter.text()?);
-                    let why = "it does not come from the `next` of a page";
-                    list.cursor = Some(name.map_err(|_| invalid("cursor", why))?);
-                }
-                "limit" => list.limit = Some(parameter.limit(ReadForm::Json)?),
-                _ => return Err(parameter.unknown()),
-            }
-        }
-        Ok(list)
+        Self::read(Operation::ListQueues, query, QueueName::new)
     }
-}
-
-/// `GET /v1/limits`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListLimits {
-    /// The last limit of the page before.
-    pub cursor: Option<LimitName<'static>>,
-    pub limit: Option<u64>,
 }
 
 impl ListLimits {
     /// # Errors
     /// When a parameter is unknown or cannot be used.
     pub fn parse(query: Option<&str>) -> Result<Self> {
-        let mut list = Self::default();
-        let mut parameters = Parameters::of(Operation::ListLimits, query);
+        Self::read(Operation::ListLimits, query, LimitName::new)
+    }
+}
+
+impl ListSchedules {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        Self::read(Operation::ListSchedules, query, ScheduleName::new)
+    }
+}
+
+impl<N> ListNames<N> {
+    fn read(
+        operation: Operation,
+        query: Option<&str>,
+        name: impl Fn(String) -> std::result::Result<N, NameError>,
+    ) -> Result<Self> {
+        let mut list = Self { cursor: None, limit: None };
+        let mut parameters = Parameters::of(operation, query);
         while let Some(parameter) = parameters.next()? {
             match &*parameter.name {
                 "cursor" => {
-                    let name = LimitName::new(parameter.text()?);
                     let why = "it does not come from the `next` of a page";
-                    list.cursor = Some(name.map_err(|_| invalid("cursor", why))?);
+                    list.cursor = Some(name(parameter.text()?).map_err(|_| invalid("cursor", why))?);
                 }
                 "limit" => list.limit = Some(parameter.limit(ReadForm::Json)?),
                 _ => return Err(parameter.unknown()),
@@ -328,34 +331,17 @@ impl ListLimits {
         }
         Ok(list)
     }
-}
 
-/// `GET /v1/schedules`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListSchedules {
-    /// The last schedule of the page before.
-    pub cursor: Option<ScheduleName<'static>>,
-    pub limit: Option<u64>,
-}
+    /// How many to read for the page: one more than it holds, to know whether there is another.
+    #[must_use]
+    pub fn read_max(&self) -> usize {
+        self.page_max().saturating_add(1)
+    }
 
-impl ListSchedules {
-    /// # Errors
-    /// When a parameter is unknown or cannot be used.
-    pub fn parse(query: Option<&str>) -> Result<Self> {
-        let mut list = Self::default();
-        let mut parameters = Parameters::of(Operation::ListSchedules, query);
-        while let Some(parameter) = parameters.next()? {
-            match &*parameter.name {
-                "cursor" => {
-                    let name = ScheduleName::new(parameter.text()?);
-                    let why = "it does not come from the `next` of a page";
-                    list.cursor = Some(name.map_err(|_| invalid("cursor", why))?);
-                }
-                "limit" => list.limit = Some(parameter.limit(ReadForm::Json)?),
-                _ => return Err(parameter.unknown()),
-            }
-        }
-        Ok(list)
+    /// How many names the page holds at most.
+    #[must_use]
+    pub fn page_max(&self) -> usize {
+        self.limit.map_or(limits::PAGE_EVENTS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
     }
 }
 

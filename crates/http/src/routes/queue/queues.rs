@@ -10,13 +10,13 @@ use api::media;
 use api::request::head::Head;
 use api::request::query::ListQueues;
 use api::request::queue::settings;
-use api::response::page::Link;
+use api::response::page::end_names;
 use api::response::queue::view::{Depth, write_queue, write_queues, write_settings};
 use api::response::refusal::Target;
 use bytes::Bytes;
 use http::request;
 use http_body::Body;
-use model::{Command, Outcome, PutQueue, QueueSettings, limits};
+use model::{Command, Outcome, PutQueue, QueueName, QueueSettings};
 use shard::query::{self, TypeView};
 
 pub(in crate::routes) async fn get(context: &Context, parts: &request::Parts) -> Result {
@@ -75,24 +75,14 @@ where
 pub(in crate::routes) async fn list(context: &Context, parts: &request::Parts) -> Result {
     unavailable::check_readable(context)?;
     let list = ListQueues::parse(parts.uri.query())?;
-    let limit =
-        list.limit.map_or(limits::PAGE_EVENTS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let after = list.cursor.clone();
-    // One more than the page, to know whether there is another.
+    let (after, read_max) = (list.cursor.clone(), list.read_max());
     let mut queues = context
         .handle
-        .read(move |snapshot| Ok(query::queues(&snapshot.state, after.as_ref(), limit.saturating_add(1))?))
+        .read(move |snapshot| Ok(query::queues(&snapshot.state, after.as_ref(), read_max)?))
         .await
         .map_err(|error| unavailable::read_problem(&error))?;
-    let has_more = queues.len() > limit;
-    queues.truncate(limit);
-    let next = queues.last().filter(|_| has_more).map(|last| {
-        Link::path("/v1/queues")
-            .with_some("limit", list.limit.map(|limit| limit.to_string()).as_deref())
-            .with("cursor", last.as_str())
-            .into_text()
-    });
+    let next = end_names(&list, "/v1/queues", &mut queues, QueueName::as_str);
     let mut out = Vec::with_capacity(64 * queues.len() + 64);
-    write_queues(&mut out, queues.iter().map(model::QueueName::as_str), next.as_deref());
+    write_queues(&mut out, queues.iter().map(QueueName::as_str), next.as_deref());
     Ok(response::json(out))
 }
