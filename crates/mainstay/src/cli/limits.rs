@@ -1,10 +1,9 @@
 //! `mainstay limits`: list, show, write and delete limits.
 
 use super::Global;
-use super::failure::{Failure, Result};
-use super::output::{Align, Output, Table, stdout};
+use super::failure::Result;
+use super::output::{Align, print_list};
 use mainstay_client::{Limit, LimitSettings, Rate};
-use std::io::Write;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -55,49 +54,32 @@ pub(crate) fn run(global: &Global, args: Args) -> Result {
 
 /// One row for each key that is in use, or one for a limit without such keys.
 fn show(global: &Global, limits: &[Limit]) -> Result {
-    let mut out = stdout();
-    match global.output {
-        Output::Table => {
-            let columns = [
-                ("LIMIT", Align::Left),
-                ("CONCURRENCY", Align::Right),
-                ("RATE", Align::Right),
-                ("KEY", Align::Left),
-                ("RUNNING", Align::Right),
-                ("WAITING", Align::Left),
-            ];
-            let mut table = Table::new(out, &columns);
-            for limit in limits {
-                let rate = limit.rate.as_ref().map(|rate| format!("{}/{}", rate.max, rate.per));
-                let row = |key: &str, running: u64, waiting: &str| {
-                    vec![
-                        limit.limit.clone(),
-                        limit.concurrency.map_or_else(|| "-".into(), |tasks| tasks.to_string()),
-                        rate.clone().unwrap_or_else(|| "-".into()),
-                        key.replace(char::is_control, " "),
-                        running.to_string(),
-                        waiting.to_owned(),
-                    ]
-                };
-                for key in &limit.keys {
-                    table.row(row(&key.key, key.running, if key.waiting { "yes" } else { "no" }))?;
-                }
-                if limit.keys.is_empty() {
-                    table.row(row("-", 0, "no"))?;
-                }
-            }
-            return Ok(table.flush()?);
+    let columns = [
+        ("LIMIT", Align::Left),
+        ("CONCURRENCY", Align::Right),
+        ("RATE", Align::Right),
+        ("KEY", Align::Left),
+        ("RUNNING", Align::Right),
+        ("WAITING", Align::Left),
+    ];
+    print_list(global.output, limits, &columns, |table, limit| {
+        let rate = limit.rate.as_ref().map(|rate| format!("{}/{}", rate.max, rate.per));
+        let row = |key: &str, running: u64, waiting: &str| {
+            vec![
+                limit.limit.clone(),
+                limit.concurrency.map_or_else(|| "-".into(), |tasks| tasks.to_string()),
+                rate.clone().unwrap_or_else(|| "-".into()),
+                key.replace(char::is_control, " "),
+                running.to_string(),
+                waiting.to_owned(),
+            ]
+        };
+        for key in &limit.keys {
+            table.row(row(&key.key, key.running, if key.waiting { "yes" } else { "no" }))?;
         }
-        Output::Json => {
-            serde_json::to_writer(&mut out, limits).map_err(Failure::local)?;
-            writeln!(out)?;
+        if limit.keys.is_empty() {
+            table.row(row("-", 0, "no"))?;
         }
-        Output::Jsonl => {
-            for limit in limits {
-                serde_json::to_writer(&mut out, limit).map_err(Failure::local)?;
-                writeln!(out)?;
-            }
-        }
-    }
-    Ok(out.flush()?)
+        Ok(())
+    })
 }

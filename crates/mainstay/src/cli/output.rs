@@ -3,6 +3,7 @@
 
 use super::failure::{Failure, Result};
 use mainstay_client::RecordedEvent;
+use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -125,6 +126,34 @@ fn cut(line: &str, width_max: Option<usize>) -> String {
         }
         _ => clean.collect(),
     }
+}
+
+/// Writes a list in any of the formats. `rows` writes an item's rows of the table.
+pub(crate) fn print_list<T: Serialize>(
+    output: Output,
+    items: &[T],
+    columns: &[(&'static str, Align)],
+    rows: impl Fn(&mut Table<Stdout>, &T) -> io::Result<()>,
+) -> Result {
+    let mut out = stdout();
+    match output {
+        Output::Table => {
+            let mut table = Table::new(out, columns);
+            items.iter().try_for_each(|item| rows(&mut table, item))?;
+            return Ok(table.flush()?);
+        }
+        Output::Json => {
+            serde_json::to_writer(&mut out, items).map_err(Failure::local)?;
+            writeln!(out)?;
+        }
+        Output::Jsonl => {
+            for item in items {
+                serde_json::to_writer(&mut out, item).map_err(Failure::local)?;
+                writeln!(out)?;
+            }
+        }
+    }
+    Ok(out.flush()?)
 }
 
 /// Whether a table of events names each event's stream.

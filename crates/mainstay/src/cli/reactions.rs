@@ -1,11 +1,10 @@
 //! `mainstay reactions`: a task for each event that matches.
 
 use super::Global;
-use super::failure::{Failure, Result};
-use super::output::{Align, Output, Table, stdout};
+use super::failure::Result;
+use super::output::{Align, print_list};
 use clap::Subcommand;
 use mainstay_client::{ReactionInfo, ReactionSettings};
-use std::io::Write;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -111,46 +110,28 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
 }
 
 fn show(global: &Global, reactions: &[ReactionInfo]) -> Result {
-    let mut out = stdout();
-    match global.output {
-        Output::Table => {
-            let columns = [
-                ("REACTION", Align::Left),
-                ("STREAMS", Align::Left),
-                ("TYPES", Align::Left),
-                ("QUEUE", Align::Left),
-                ("STATE", Align::Left),
-                ("BEHIND", Align::Right),
-                ("TASKS", Align::Right),
-            ];
-            let mut table = Table::new(out, &columns);
-            for info in reactions {
-                let settings = &info.settings;
-                let types = if settings.types.is_empty() { "*".into() } else { settings.types.join(",") };
-                let state = info.blocked_on.as_ref().filter(|_| info.state == "blocked");
-                let state = state.map_or(info.state.clone(), |why| format!("{}: {why}", info.state));
-                table.row(vec![
-                    info.reaction.clone(),
-                    format!("{}*", settings.prefix),
-                    types,
-                    settings.queue.clone(),
-                    state,
-                    info.behind.clone(),
-                    info.tasks.to_string(),
-                ])?;
-            }
-            return Ok(table.flush()?);
-        }
-        Output::Json => {
-            serde_json::to_writer(&mut out, reactions).map_err(Failure::local)?;
-            writeln!(out)?;
-        }
-        Output::Jsonl => {
-            for reaction in reactions {
-                serde_json::to_writer(&mut out, reaction).map_err(Failure::local)?;
-                writeln!(out)?;
-            }
-        }
-    }
-    Ok(out.flush()?)
+    let columns = [
+        ("REACTION", Align::Left),
+        ("STREAMS", Align::Left),
+        ("TYPES", Align::Left),
+        ("QUEUE", Align::Left),
+        ("STATE", Align::Left),
+        ("BEHIND", Align::Right),
+        ("TASKS", Align::Right),
+    ];
+    print_list(global.output, reactions, &columns, |table, info| {
+        let settings = &info.settings;
+        let types = if settings.types.is_empty() { "*".into() } else { settings.types.join(",") };
+        let state = info.blocked_on.as_ref().filter(|_| info.state == "blocked");
+        let state = state.map_or(info.state.clone(), |why| format!("{}: {why}", info.state));
+        table.row(vec![
+            info.reaction.clone(),
+            format!("{}*", settings.prefix),
+            types,
+            settings.queue.clone(),
+            state,
+            info.behind.clone(),
+            info.tasks.to_string(),
+        ])
+    })
 }

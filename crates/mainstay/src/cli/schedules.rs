@@ -3,7 +3,7 @@
 use super::Global;
 use super::append::json;
 use super::failure::{Failure, Result};
-use super::output::{Align, Output, Table, stdout};
+use super::output::{Align, Output, Table, print_list, stdout};
 use mainstay_client::{
     BackfillOverlap, Schedule, ScheduleControlled, ScheduleInfo, SchedulePut, ScheduledTask,
 };
@@ -211,35 +211,17 @@ fn put(global: &Global, args: PutArgs) -> Result {
 
 fn list(global: &Global) -> Result {
     let schedules = global.run(async |client| Ok(client.schedules().await?))?;
-    let mut out = stdout();
-    match global.output {
-        Output::Table => {
-            let columns = ["SCHEDULE", "STATE", "NEXT", "LAST", "OWNER"].map(|name| (name, Align::Left));
-            let mut table = Table::new(out, &columns);
-            for schedule in schedules {
-                let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-                table.row(vec![
-                    schedule.schedule,
-                    schedule.state,
-                    or_dash(schedule.next),
-                    or_dash(schedule.last),
-                    or_dash(schedule.owner),
-                ])?;
-            }
-            return Ok(table.flush()?);
-        }
-        Output::Json => {
-            serde_json::to_writer(&mut out, &schedules).map_err(Failure::local)?;
-            writeln!(out)?;
-        }
-        Output::Jsonl => {
-            for schedule in schedules {
-                serde_json::to_writer(&mut out, &schedule).map_err(Failure::local)?;
-                writeln!(out)?;
-            }
-        }
-    }
-    Ok(out.flush()?)
+    let columns = ["SCHEDULE", "STATE", "NEXT", "LAST", "OWNER"].map(|name| (name, Align::Left));
+    print_list(global.output, &schedules, &columns, |table, schedule| {
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+        table.row(vec![
+            schedule.schedule.clone(),
+            schedule.state.clone(),
+            or_dash(&schedule.next),
+            or_dash(&schedule.last),
+            or_dash(&schedule.owner),
+        ])
+    })
 }
 
 fn show(global: &Global, info: &ScheduleInfo) -> Result {

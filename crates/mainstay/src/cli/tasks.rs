@@ -3,7 +3,7 @@
 use super::Global;
 use super::append::json;
 use super::failure::{Failure, Result};
-use super::output::{Align, Output, Table, stdout};
+use super::output::{Align, Output, print_list, stdout};
 use super::work::{Span, parse_span};
 use mainstay_client::{Changed, Client, DeadLetterClass, QueueInfo, Replay, TaskInfo, TaskState, Which};
 use std::io::Write;
@@ -200,27 +200,9 @@ pub(crate) fn dead_letters(global: &Global, args: &DeadLettersArgs) -> Result {
 }
 
 fn show_classes(global: &Global, classes: &[DeadLetterClass]) -> Result {
-    let mut out = stdout();
-    match global.output {
-        Output::Table => {
-            let mut table = Table::new(out, &[("TASKS", Align::Right), ("CLASS", Align::Left)]);
-            for class in classes {
-                table.row(vec![class.tasks.to_string(), class.class.replace(char::is_control, " ")])?;
-            }
-            return Ok(table.flush()?);
-        }
-        Output::Json => {
-            serde_json::to_writer(&mut out, classes).map_err(Failure::local)?;
-            writeln!(out)?;
-        }
-        Output::Jsonl => {
-            for class in classes {
-                serde_json::to_writer(&mut out, class).map_err(Failure::local)?;
-                writeln!(out)?;
-            }
-        }
-    }
-    Ok(out.flush()?)
+    print_list(global.output, classes, &[("TASKS", Align::Right), ("CLASS", Align::Left)], |table, class| {
+        table.row(vec![class.tasks.to_string(), class.class.replace(char::is_control, " ")])
+    })
 }
 
 async fn list(client: &Client, queue: &str, state: Option<TaskState>, limit: usize) -> Result<Vec<TaskInfo>> {
@@ -236,45 +218,28 @@ async fn list(client: &Client, queue: &str, state: Option<TaskState>, limit: usi
 }
 
 fn show(global: &Global, tasks: &[TaskInfo]) -> Result {
-    let mut out = stdout();
-    match global.output {
-        Output::Table => {
-            let columns = [
-                ("ID", Align::Left),
-                ("TYPE", Align::Left),
-                ("STATE", Align::Left),
-                ("ATTEMPTS", Align::Right),
-                ("ENQUEUED", Align::Left),
-                ("LAST FAILURE", Align::Left),
-            ];
-            let mut table = Table::new(out, &columns);
-            for task in tasks {
-                let failure = task.failures.last().map(|failure| {
-                    format!("{}: {}", failure.class, failure.message.as_deref().unwrap_or_default())
-                });
-                table.row(vec![
-                    task.id.clone(),
-                    task.task_type.clone(),
-                    task.state.to_string(),
-                    task.attempts.to_string(),
-                    task.enqueued.clone(),
-                    failure.unwrap_or_else(|| "-".into()).replace(char::is_control, " "),
-                ])?;
-            }
-            return Ok(table.flush()?);
-        }
-        Output::Json => {
-            serde_json::to_writer(&mut out, tasks).map_err(Failure::local)?;
-            writeln!(out)?;
-        }
-        Output::Jsonl => {
-            for task in tasks {
-                serde_json::to_writer(&mut out, task).map_err(Failure::local)?;
-                writeln!(out)?;
-            }
-        }
-    }
-    Ok(out.flush()?)
+    let columns = [
+        ("ID", Align::Left),
+        ("TYPE", Align::Left),
+        ("STATE", Align::Left),
+        ("ATTEMPTS", Align::Right),
+        ("ENQUEUED", Align::Left),
+        ("LAST FAILURE", Align::Left),
+    ];
+    print_list(global.output, tasks, &columns, |table, task| {
+        let failure = task
+            .failures
+            .last()
+            .map(|failure| format!("{}: {}", failure.class, failure.message.as_deref().unwrap_or_default()));
+        table.row(vec![
+            task.id.clone(),
+            task.task_type.clone(),
+            task.state.to_string(),
+            task.attempts.to_string(),
+            task.enqueued.clone(),
+            failure.unwrap_or_else(|| "-".into()).replace(char::is_control, " "),
+        ])
+    })
 }
 
 pub(crate) fn queues(global: &Global) -> Result {
@@ -285,34 +250,16 @@ pub(crate) fn queues(global: &Global) -> Result {
         }
         Ok(queues)
     })?;
-    let mut out = stdout();
-    match global.output {
-        Output::Table => {
-            let columns = ["READY", "DELAYED", "BLOCKED", "RUNNING", "DEAD", "OLDEST READY"];
-            let columns: Vec<_> = std::iter::once(("QUEUE", Align::Left))
-                .chain(columns.into_iter().map(|name| (name, Align::Right)))
-                .collect();
-            let mut table = Table::new(out, &columns);
-            for queue in queues {
-                let depth = queue.depth;
-                let counts = [depth.ready, depth.delayed, depth.blocked, depth.running, depth.dead];
-                let mut row = vec![queue.queue];
-                row.extend(counts.map(|count| count.to_string()));
-                row.push(depth.oldest_ready_age.unwrap_or_else(|| "-".into()));
-                table.row(row)?;
-            }
-            return Ok(table.flush()?);
-        }
-        Output::Json => {
-            serde_json::to_writer(&mut out, &queues).map_err(Failure::local)?;
-            writeln!(out)?;
-        }
-        Output::Jsonl => {
-            for queue in queues {
-                serde_json::to_writer(&mut out, &queue).map_err(Failure::local)?;
-                writeln!(out)?;
-            }
-        }
-    }
-    Ok(out.flush()?)
+    let columns = ["READY", "DELAYED", "BLOCKED", "RUNNING", "DEAD", "OLDEST READY"];
+    let columns: Vec<_> = std::iter::once(("QUEUE", Align::Left))
+        .chain(columns.into_iter().map(|name| (name, Align::Right)))
+        .collect();
+    print_list(global.output, &queues, &columns, |table, queue| {
+        let depth = &queue.depth;
+        let counts = [depth.ready, depth.delayed, depth.blocked, depth.running, depth.dead];
+        let mut row = vec![queue.queue.clone()];
+        row.extend(counts.map(|count| count.to_string()));
+        row.push(depth.oldest_ready_age.clone().unwrap_or_else(|| "-".into()));
+        table.row(row)
+    })
 }
