@@ -16,6 +16,7 @@ pub(crate) mod tag {
     /// Only in the rows of queues.
     pub(crate) const GENERATION: u8 = 2;
     pub(super) const CONCURRENCY: u8 = 3;
+    pub(super) const KEY_CONCURRENCY: u8 = 5;
     /// Only in the rows of tasks.
     pub(crate) const GATES: u8 = 1;
     pub(super) const UNIQUE: u8 = 6;
@@ -147,6 +148,9 @@ pub(crate) fn add_queue_options(list: &mut List, options: &QueueOptions, generat
     if let Some(tasks) = options.concurrency {
         list.add(tag::CONCURRENCY, |writer| writer.varint(u64::from(tasks)));
     }
+    if let Some(tasks) = options.key_concurrency {
+        list.add(tag::KEY_CONCURRENCY, |writer| writer.varint(u64::from(tasks)));
+    }
     add_give_up(list, &options.give_up);
 }
 
@@ -158,6 +162,7 @@ pub(crate) fn take_queue_option(
 ) -> Result<bool, FormatError> {
     match tag {
         tag::CONCURRENCY => options.concurrency = Some(crate::queue::get_u32(reader)?),
+        tag::KEY_CONCURRENCY => options.key_concurrency = Some(crate::queue::get_u32(reader)?),
         tag::LIMITS => options.limits = limit::get_queue_limits(reader)?,
         tag::GIVE_UP => options.give_up = get_give_up(reader)?.into_owned(),
         _ => return Ok(false),

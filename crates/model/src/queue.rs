@@ -156,11 +156,14 @@ pub struct QueueOptions {
     pub limits: Vec<QueueLimit>,
     /// Tasks of the queue that run at the same time.
     pub concurrency: Option<u32>,
+    /// Tasks of one key that run at the same time; `None` for one.
+    pub key_concurrency: Option<u32>,
 }
 
 impl QueueOptions {
     /// No settings but the usual ones.
-    pub const NONE: Self = Self { give_up: GiveUp::NEVER, limits: Vec::new(), concurrency: None };
+    pub const NONE: Self =
+        Self { give_up: GiveUp::NEVER, limits: Vec::new(), concurrency: None, key_concurrency: None };
 }
 
 impl Default for QueueSettings {

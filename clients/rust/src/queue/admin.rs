@@ -37,6 +37,9 @@ pub struct QueueSettings {
     /// Tasks of the queue that run at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// Tasks of one key that run at the same time; one if it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_concurrency: Option<u32>,
     /// The limits that hold for its tasks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<QueueLimit>,

@@ -134,7 +134,13 @@ fn reserved_by(outcome: &Outcome) -> usize {
 
 fn all_samples() -> Vec<samples::Sample> {
     let stores = [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()];
-    let later = [tasks::samples(), crate::groups::samples(), reaction::samples(), crate::schedule::samples()];
+    let later = [
+        tasks::samples(),
+        crate::groups::samples(),
+        reaction::samples(),
+        crate::schedule::samples(),
+        crate::fair::samples(),
+    ];
     stores.into_iter().chain(later).flatten().collect()
 }
 

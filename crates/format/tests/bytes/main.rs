@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod execution;
 #[cfg(test)]
+mod fair;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod golden;

@@ -314,7 +314,7 @@ pub(crate) fn bare_task_row() -> TaskRow {
 
 pub(crate) const TASK_ID: TaskIdRow = TaskIdRow { task: Position(1 << 50), fingerprint: Fingerprint(7) };
 pub(crate) const KEY: KeyRow =
-    KeyRow { head: Position(1 << 50), blocked: 300, from: Position((1 << 50) + 2) };
+    KeyRow { head: Position(1 << 50), blocked: 300, from: Position((1 << 50) + 2), open: 1 };
 
 pub(crate) fn claim_request() -> ClaimRequestRow {
     let at = |counter: u64| Position((1 << 50) + counter);

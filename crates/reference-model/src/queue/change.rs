@@ -96,7 +96,7 @@ impl Simple {
             Some(to) => (to, self.move_task(queue, task, to)),
         };
         let state = &self.queues.all[queue];
-        let is_held = state.is_held(state.tasks[task].sent.key.as_ref());
+        let is_held = state.waits_for_key(&state.tasks[task].sent);
         let has_twin = !state.twins(state.tasks[task].sent.unique.as_ref()).is_empty();
         let again = &mut self.queues.all[queue].tasks[task];
         again.replayed = Some(self.wall);
@@ -109,6 +109,10 @@ impl Simple {
         if is_held {
             again.state = State::Blocked;
         } else {
+            let position = again.position;
+            if let Some(key) = again.sent.key.clone() {
+                self.queues.all[queue].last_out.insert(key, position);
+            }
             self.make_ready(queue, task);
         }
     }

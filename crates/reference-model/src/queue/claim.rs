@@ -95,6 +95,7 @@ impl Simple {
         self.leave(queue, task);
         self.queues.all[queue].tasks[task].gates = None;
         self.start(queue, task, claim);
+        self.has_begun(queue, task);
         before
     }
 

@@ -285,6 +285,7 @@ fn settings(rng: &mut Rng) -> QueueSettings {
             give_up: if rng.one_in(4) { give_up(rng) } else { GiveUp::NEVER },
             limits: queue_limits(rng),
             concurrency: rng.one_in(4).then(|| rng.pick(&[0, 1, 2, 3, 10])),
+            key_concurrency: rng.one_in(2).then(|| rng.pick(&[1, 2, 2, 3, 10])),
         },
     }
 }

@@ -98,6 +98,7 @@ impl Simple {
         self.queues.all[queue].tasks[head].gates = found;
         self.start(queue, head, claim);
         self.begins(&gates);
+        self.has_begun(queue, head);
         if let Some(cohort) = self.cohort_of(queue, &task_type, &before) {
             self.turn_is_over(queue, cohort, lane);
         }

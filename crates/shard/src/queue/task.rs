@@ -214,6 +214,12 @@ impl Task {
         }
     }
 
+    /// Whether a worker has had it since it was enqueued or put back, or nobody needs to any more.
+    pub(crate) fn has_begun(&self) -> bool {
+        let has_run = self.row.attempts > 0 || self.row.defers > 0 || self.row.settled.is_some();
+        has_run || self.row.state.is_final()
+    }
+
     fn was_blocked(&self) -> WasBlocked {
         if self.row.state == TaskState::Blocked { WasBlocked::Yes } else { WasBlocked::No }
     }
@@ -280,7 +286,7 @@ impl Task {
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<Turn, ViewError> {
         queue.row_mut().unfinished += 1;
-        let turn = keys::take(queue, self.row.key.as_deref(), self.at, overlay)?;
+        let turn = keys::take(self, queue, overlay)?;
         if turn == Turn::Blocked {
             self.row.state = TaskState::Blocked;
             self.watch_deadline(queue, overlay);
@@ -330,9 +336,28 @@ impl Task {
             schedule::run::finished(schedule, self.at, state, overlay)?;
         }
         let (WasBlocked::No, Some(key)) = (was_blocked, self.row.key.as_deref()) else { return Ok(()) };
-        let Some(next) = keys::release(queue, key, overlay)? else { return Ok(()) };
-        let mut next = Self::load(overlay, queue.keys, next)?
-            .ok_or_else(|| contradiction("a blocked task has no row"))?;
+        let next = keys::release(self, key, queue, overlay)?;
+        Self::let_out(next, queue, overlay)
+    }
+
+    /// It runs, and was saved: the next task of its key may begin, if more than one may run.
+    pub(crate) fn has_begun_to_run<V: View>(
+        &self,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let Some(key) = self.row.key.as_deref() else { return Ok(()) };
+        let next = keys::begun(queue, key, overlay)?;
+        Self::let_out(next, queue, overlay)
+    }
+
+    /// A task need not wait for its key any longer.
+    fn let_out<V: View>(
+        next: Option<Self>,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let Some(mut next) = next else { return Ok(()) };
         next.leave(queue, overlay)?;
         next.ready_after_run_after(queue, overlay)?;
         next.save(queue, overlay);

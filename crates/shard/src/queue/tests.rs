@@ -74,6 +74,7 @@ impl Script {
                         "claim" => settings.claim_ms = number,
                         "keep" => (settings.keep_done_ms, settings.keep_dead_ms) = (number, number),
                         "paused" => settings.paused = number == 1,
+                        "of-key" => settings.options.key_concurrency = Some(number as u32),
                         "age" => settings.options.give_up.age_ms_max = Some(number),
                         "never" => {
                             let class = if number == 0 { "E" } else { "worker_lost" };
@@ -422,6 +423,50 @@ fn tasks_with_one_key_run_one_at_a_time_and_in_order() {
         ),
         ("add a key k; add b key k after 50; claim 1; done a", "claim 1", "", "a done, b delayed"),
     ]);
+}
+
+#[test]
+fn as_many_tasks_of_a_key_run_as_the_queue_says_and_they_begin_in_order() {
+    const THREE: &str = "add a key k; add b key k prio 9; add c key k";
+    let script = |rest: &str| format!("set of-key 2; {THREE}; {rest}");
+    let cases = [
+        // A priority orders keys, and never the tasks within one.
+        ("", "claim 5", "a#1", "a running, b ready, c blocked"),
+        ("claim 1", "claim 5", "b#1", "a running, b running, c blocked"),
+        ("claim 1; claim 1; done a", "claim 5", "c#1", "a done, b running, c running"),
+        ("claim 1; claim 1; done b", "claim 5", "c#1", "a running, b done, c running"),
+        // A task that waits for another attempt still counts.
+        ("claim 1; fail a 50; claim 1", "claim 5", "", "a delayed, b running, c blocked"),
+        ("claim 1; return a", "claim 5", "a#1 b#1", "a running, b running, c blocked"),
+        ("claim 1; bug a; claim 5", "claim 5", "c#1", "a dead, b running, c running"),
+        ("cancel a", "claim 5", "b#1", "a cancelled, b running, c ready"),
+        ("claim 1; cancel b", "claim 5", "c#1", "a running, b cancelled, c running"),
+        // Fewer from now on: those that run go on.
+        ("claim 1; claim 1; set of-key 1; done a", "claim 5", "", "a done, b running, c blocked"),
+        // More from now on, when one of the key begins or ends.
+        ("claim 1; claim 1; set of-key 3; done b", "claim 5", "c#1", "a running, b done, c running"),
+        (
+            "add d key l; add e key l type u; claim 5",
+            "claim 5",
+            "b#1 e#1",
+            "a running, b running, c blocked, d running, e running",
+        ),
+        (
+            "add d key u replace u; add e key u replace u; claim 5",
+            "claim 5",
+            "b#1",
+            "a running, b running, c blocked, d cancelled, e running",
+        ),
+        (
+            "add d key u waiting u; claim 5; add e waiting u",
+            "claim 5",
+            "b#1",
+            "a running, b running, c blocked, d running, e blocked",
+        ),
+    ];
+    for (before, line, outcome, after) in cases {
+        check(&[(&script(before), line, outcome, after)]);
+    }
 }
 
 #[test]

@@ -637,6 +637,9 @@ pub struct QueueSettings {
     /// Tasks of the queue that run at the same time. The default is any number.
     #[schema(minimum = 1)]
     pub concurrency: Option<u32>,
+    /// Tasks of one key that run at the same time. The default is 1.
+    #[schema(minimum = 1, maximum = 1_000)]
+    pub key_concurrency: Option<u32>,
     /// At most 8 limits that hold for the queue's tasks.
     pub limits: Option<Vec<QueueLimit>>,
 }

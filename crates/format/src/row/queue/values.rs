@@ -21,6 +21,8 @@ use model::{
 pub(super) const LAYOUT: u8 = 1;
 /// The same fields, then a list of options.
 const LAYOUT_WITH_OPTIONS: u8 = 2;
+/// The same fields of a key, then how many of its tasks do not wait.
+const LAYOUT_WITH_OPEN: u8 = 2;
 
 /// Reads the layout of a row that may have options, and says whether it has.
 fn has_options(reader: &mut Reader<'_>, what: &'static str) -> Result<bool, FormatError> {
@@ -520,12 +522,14 @@ impl TaskIdRow {
 /// A key that an unfinished task has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyRow {
-    /// The task that may run.
+    /// The task that was let out last: the next one waits until it has begun.
     pub head: Position,
-    /// How many tasks wait for it.
+    /// How many tasks wait.
     pub blocked: u64,
     /// None of them was enqueued earlier.
     pub from: Position,
+    /// How many unfinished tasks do not wait: at least one.
+    pub open: u32,
 }
 
 impl KeyRow {
@@ -533,10 +537,14 @@ impl KeyRow {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(20);
         let mut writer = Writer::new(&mut out);
-        writer.u8(LAYOUT);
+        let is_usual = self.open == 1;
+        writer.u8(if is_usual { LAYOUT } else { LAYOUT_WITH_OPEN });
         writer.u64(self.head.0);
         writer.varint(self.blocked);
         writer.u64(self.from.0);
+        if !is_usual {
+            writer.varint(u64::from(self.open));
+        }
         out
     }
 
@@ -544,9 +552,20 @@ impl KeyRow {
     /// [`FormatError`] when these are not the bytes of a key's row.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes);
-        layout(&mut reader, "key's row")?;
-        let row =
-            Self { head: Position(reader.u64()?), blocked: reader.varint()?, from: Position(reader.u64()?) };
+        let is_usual = match reader.u8()? {
+            LAYOUT => true,
+            LAYOUT_WITH_OPEN => false,
+            other => return Err(FormatError::invalid("key's row", u64::from(other))),
+        };
+        let mut row = Self {
+            head: Position(reader.u64()?),
+            blocked: reader.varint()?,
+            from: Position(reader.u64()?),
+            open: 1,
+        };
+        if !is_usual {
+            row.open = get_u32(&mut reader)?;
+        }
         reader.end()?;
         Ok(row)
     }

@@ -173,17 +173,21 @@ fn step<V: View>(
         cohort.save(queue, overlay);
         return Ok(Changed::OneType);
     }
+    let has_key = task.row.key.is_some();
     grants.add(task, found, claim, queue, overlay)?;
     match head.cohort {
         None => queue.lane_begins(task_type, lane, Position(ready.0.saturating_add(1)), overlay)?,
         Some(id) => {
-            if let Some(mut cohort) = Cohort::load(id, task_type, queue, overlay)? {
+            // It may have ended, and begun again with the next task of this one's key.
+            let cohort = Cohort::load(id, task_type, queue, overlay)?;
+            if let Some(mut cohort) = cohort.filter(|cohort| cohort.row.waits.is_none()) {
                 cohort.take_turn(lane, ready, queue, overlay)?;
                 cohort.save(queue, overlay);
             }
         }
     }
-    Ok(Changed::OneType)
+    // The next task of its key may be of another type.
+    Ok(if has_key { Changed::AnyType } else { Changed::OneType })
 }
 
 /// The heads of a type.

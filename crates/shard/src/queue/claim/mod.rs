@@ -116,6 +116,7 @@ impl Grants {
         };
         task.running(part, queue, overlay)?;
         task.save(queue, overlay);
+        task.has_begun_to_run(queue, overlay)?;
         self.tasks.push(claimed(&task, token, claim_ms, carried));
         Ok(())
     }
