@@ -89,6 +89,8 @@ names! {
     ExecutionKey;
     /// A limit's name, by the same rules.
     LimitName;
+    /// The name of a tenant within its queue, by the same rules.
+    TenantName;
     /// A schedule's name, by the same rules.
     ScheduleName;
     /// A group's name, by the same rules.

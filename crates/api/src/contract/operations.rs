@@ -6,8 +6,8 @@ use super::parameters::{
     QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASK_WAIT,
     TASKS_LIMIT, TYPE, VALUE,
 };
-use super::tasks;
 use super::{Content, Description, Method, Response, Schema, Tag, idempotency, limits, reactions, schedules};
+use super::{tasks, tenants};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -644,6 +644,10 @@ operations! {
         },
         problems: &[ANY, DATA, QUERY],
     };
+    PutTenant: tenants::PUT;
+    GetTenant: tenants::GET;
+    DeleteTenant: tenants::DELETE;
+    ListTenants: tenants::LIST;
     PutLimit: limits::PUT;
     GetLimit: limits::GET;
     DeleteLimit: limits::DELETE;

@@ -38,6 +38,12 @@ pub static QUEUE: Parameter = Parameter {
     description: "The name of the queue, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
     values: NAME,
 };
+pub static TENANT: Parameter = Parameter {
+    name: "tenant",
+    location: Location::Path,
+    description: "The name of the tenant, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
+    values: NAME,
+};
 pub static TASK_LIMIT: Parameter = Parameter {
     name: "limit",
     location: Location::Path,
@@ -140,6 +146,8 @@ pub static SCHEDULES_LIMIT: Parameter =
     query("limit", "The maximum number of schedules: 100 by default, 1,000 at most.", Values::Number);
 pub static QUEUES_LIMIT: Parameter =
     query("limit", "The maximum number of queues: 100 by default, 1,000 at most.", Values::Number);
+pub static TENANTS_LIMIT: Parameter =
+    query("limit", "The maximum number of tenants: 100 by default, 1,000 at most.", Values::Number);
 pub static LIMITS_LIMIT: Parameter =
     query("limit", "The maximum number of limits: 100 by default, 1,000 at most.", Values::Number);
 pub static TASK_STATE: Parameter = query(

@@ -13,6 +13,7 @@
 //! | [`transaction`] | the body of a transaction |
 //! | [`group`] | the body that creates a group |
 //! | [`queue`] | everything about task queues |
+//! | [`tenant`] | weights of tenants |
 //! | [`schedule`] | requests about schedules |
 //! | [`reaction`] | reactions |
 //! | [`settings`] | a stream's settings |
@@ -35,12 +36,13 @@ pub mod reaction;
 pub mod schedule;
 pub mod settings;
 pub mod store;
+pub mod tenant;
 pub mod transaction;
 pub mod value;
 
 use crate::problem::{Problem, Result};
 use crate::{catalogue::Code, uri};
-use model::{ExecutionKey, LeaseName, LimitName, StreamName, ValueName};
+use model::{ExecutionKey, LeaseName, LimitName, StreamName, TenantName, ValueName};
 
 /// The stream name in a segment of the path.
 ///
@@ -80,6 +82,14 @@ pub fn execution_in_path(segment: &str) -> Result<ExecutionKey<'_>> {
 /// As for [`stream_in_path`].
 pub fn limit_in_path(segment: &str) -> Result<LimitName<'_>> {
     Ok(LimitName::new(decode(segment)?)?)
+}
+
+/// The tenant name in a segment of the path.
+///
+/// # Errors
+/// As for [`stream_in_path`].
+pub fn tenant_in_path(segment: &str) -> Result<TenantName<'_>> {
+    Ok(TenantName::new(decode(segment)?)?)
 }
 
 fn decode(segment: &str) -> Result<std::borrow::Cow<'_, str>> {

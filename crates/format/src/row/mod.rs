@@ -89,9 +89,10 @@ pub use limit::{
 pub use named_timer::NamedTimers;
 pub use queue::{
     AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CohortId, CohortLane, CohortRow, CohortWait,
-    CompletedPart, DeadClassRow, FailureRow, Gate, Gates, KeyRow, Lane, QueueKeys, QueueRange, QueueRow,
-    RankRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, Turn, TypeCohorts,
-    TypeRow, UniqueRow, decode_cohort_hash, decode_number, decode_part, encode_cohort_hash, encode_number,
+    CompletedPart, DeadClassRow, FailureRow, FairLane, FairRow, FairTypeRow, Gate, Gates, KeyRow, Lane, Pass,
+    QueueKeys, QueueRange, QueueRow, RankRow, SettledBy, SettledPart, ShareId, ShareRow, TaskIdRow, TaskPart,
+    TaskRow, TaskTimerKey, TenantList, TenantListId, TenantRow, TextHash, Turn, TypeCohorts, TypeRow,
+    UniqueRow, decode_cohort_hash, decode_number, decode_part, encode_cohort_hash, encode_number,
     encode_part,
 };
 pub use reaction::{ReactionRange, ReactionRow, parse_reaction_key, reaction_key, reactions_key};

@@ -4,12 +4,13 @@
 use crate::{reaction, samples, tasks};
 use format::FormatError;
 use format::row::{
-    ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow,
-    IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, LimitKeyRow, LimitKeys,
-    LimitListRow, LimitRow, LimitTimerKey, QueueKeys, QueueRow, ReactionRow, RecordTimerKey, RevisionRow,
-    ScheduleRow, ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey,
-    TypeRow, ValueRow, WallTimerKey, decode_cohort_hash, decode_definition, decode_name, decode_number,
-    decode_part, decode_schedule_set, parse_reaction_key, parse_schedule_key, parse_stream_key,
+    ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow, FairRow,
+    FairTypeRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, LimitKeyRow,
+    LimitKeys, LimitListRow, LimitRow, LimitTimerKey, QueueKeys, QueueRow, ReactionRow, RecordTimerKey,
+    RevisionRow, ScheduleRow, ScheduleTally, ScheduleTimerKey, ShardRow, ShareRow, StreamRow, TaskIdRow,
+    TaskRow, TaskTimerKey, TenantRow, TypeRow, ValueRow, WallTimerKey, decode_cohort_hash, decode_definition,
+    decode_name, decode_number, decode_part, decode_schedule_set, parse_reaction_key, parse_schedule_key,
+    parse_stream_key,
 };
 use model::{
     Append, Begun, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
@@ -52,6 +53,12 @@ fn read_as_all(bytes: &[u8]) {
     let _ = QueueKeys::parse_name(bytes);
     let _ = (QueueKeys::parse_type(bytes), QueueKeys::parse_task(bytes), QueueKeys::parse_ready(bytes));
     let _ = (QueueKeys::parse_blocked(bytes), QueueKeys::parse_dead(bytes));
+    let _ = (TenantRow::decode(bytes), FairRow::decode(bytes), ShareRow::decode(bytes));
+    let _ = (QueueKeys::parse_tenant(bytes), QueueKeys::parse_tenant_turn(bytes));
+    let _ = QueueKeys::parse_share_cohort(bytes);
+    if let Ok(row) = FairTypeRow::decode(bytes) {
+        assert!(row.lanes.len() <= bytes.len());
+    }
     let _ = (decode_number(bytes), decode_part(bytes));
     let _ = (LimitRow::decode(bytes), LimitKeyRow::decode(bytes), LimitListRow::decode(bytes));
     let _ = (LimitTimerKey::decode(bytes), decode_cohort_hash(bytes));

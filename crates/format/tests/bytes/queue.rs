@@ -231,7 +231,14 @@ pub(crate) fn transacted() -> Vec<(&'static str, Outcome)> {
 }
 
 pub(crate) fn queue_row() -> QueueRow {
-    QueueRow { name: "żółw".to_owned(), settings: SETTINGS, unfinished: 300, types: 2, generation: 0 }
+    QueueRow {
+        name: "żółw".to_owned(),
+        settings: SETTINGS,
+        unfinished: 300,
+        types: 2,
+        generation: 0,
+        is_fair: false,
+    }
 }
 
 pub(crate) fn type_row() -> TypeRow {

@@ -20,6 +20,7 @@ pub fn all(model: &Simple) -> Result<(), String> {
             unique(queue),
             deadlines(queue),
             claims(model, queue),
+            tenants(queue),
         ];
         for check in checks {
             check.map_err(|what| format!("{}: {what}", queue.name))?;
@@ -144,6 +145,20 @@ fn limits(model: &Simple) -> Result<(), String> {
             let opens = matches!(model.closed(&gate.limit, &gate.key, gate.cost), Some(Closed::Until(_)));
             ensure(!opens || is_looked_at, || format!("no one lets {cohort:?} go on"))?;
         }
+    }
+    Ok(())
+}
+
+/// No tenant is far from its turn: at most as many claims go before it as its share says.
+fn tenants(queue: &Queue) -> Result<(), String> {
+    for place in &queue.fair.places {
+        let next = queue
+            .fair
+            .places
+            .iter()
+            .filter(|other| (&other.task_type, other.lane) == (&place.task_type, place.lane));
+        let first = next.map(|other| other.pass).min().unwrap_or(0);
+        ensure(place.pass <= first + (1 << 24), || format!("{place:?} is too far behind {first}"))?;
     }
     Ok(())
 }

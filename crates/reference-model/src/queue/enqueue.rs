@@ -79,6 +79,7 @@ impl Simple {
 
     /// Adds a task that no check stands against.
     pub(super) fn add_task(&mut self, queue: usize, sent: &NewTask) -> u64 {
+        self.queues.all[queue].may_become_fair(sent);
         let state = &self.queues.all[queue];
         let is_held = state.waits_for_key(sent);
         let position = self.take_position();

@@ -8,6 +8,7 @@
 //! | `enqueue` | which tasks of a batch are new |
 //! | `claim` | which tasks a worker gets, in which order |
 //! | `settle` | how a claim ends, and how a task does |
+//! | [`fair`] | tenants, and whose turn it is |
 //! | [`limit`] | how many tasks of a key may run, and which tasks wait for that |
 //! | `advance` | what is due by one of the clocks |
 //! | [`check`] | what is true of every state |
@@ -23,10 +24,12 @@ mod claim;
 mod convert;
 pub mod draw;
 mod enqueue;
+pub mod fair;
 pub mod groups;
 mod heads;
 pub mod limit;
 mod settle;
+mod tell;
 
 use crate::{Key, Simple, SimpleOutcome};
 use limit::{Cohort, Gate, Limits};
@@ -56,6 +59,7 @@ pub struct NewTask {
     pub unique: Option<(String, UniqueMode)>,
     pub deadline: Option<u64>,
     pub give_up: GiveUp<'static>,
+    pub fair: Option<String>,
 }
 
 impl NewTask {
@@ -148,6 +152,8 @@ pub enum QueueAsk {
         from: TaskDue,
         tasks_max: u32,
     },
+    /// A tenant of a queue, and its weight; without one, the usual one.
+    PutTenant(usize, String, Option<u32>),
     /// Without settings, the limit is removed.
     PutLimit(usize, Option<LimitSettings>),
     AdvanceLimits {
@@ -343,6 +349,7 @@ pub struct Queue {
     generation: u64,
     /// The task of each key that was the last to go on.
     last_out: BTreeMap<String, u64>,
+    pub fair: fair::Fair,
     ever: Ever,
 }
 
@@ -499,6 +506,7 @@ impl Simple {
             QueueAsk::Change(queue, change) => self.change(*queue, change),
             QueueAsk::Group(name, slot, content, spec) => self.create_group(name, *slot, *content, spec),
             QueueAsk::Advance { slot, from, tasks_max } => self.advance(*slot, *from, *tasks_max),
+            QueueAsk::PutTenant(queue, tenant, weight) => self.put_tenant(*queue, tenant, *weight),
             QueueAsk::PutLimit(limit, settings) => self.put_limit(*limit, *settings),
             QueueAsk::AdvanceLimits { slot, from, keys_max } => self.advance_limits(*slot, *from, *keys_max),
         }
@@ -539,6 +547,7 @@ impl Simple {
             return SimpleOutcome::WrongTaskState(now);
         }
         if end == DeadLetterEnd::Drop {
+            self.tell(queue, task, "dropped");
             self.remove_task(queue, task);
             return SimpleOutcome::DeadLetterSettled;
         }

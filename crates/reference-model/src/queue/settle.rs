@@ -234,6 +234,15 @@ impl Simple {
         let position = state.tasks[number].position;
         state.tasks[number].state = State::Final { end, gone };
         self.run_ended(position, end);
+        self.tell(
+            queue,
+            number,
+            match end {
+                TaskState::Done => "done",
+                TaskState::Dead => "dead",
+                _ => "cancelled",
+            },
+        );
         if !was_head {
             return;
         }

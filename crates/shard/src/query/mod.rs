@@ -13,6 +13,7 @@
 //! | [`execution`] | whether the work under a key is in progress or done |
 //! | [`limit`], [`limits`] | one limit and what its keys have in use, and the list of limits |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
+//! | [`tenant`], [`tenants`] | one tenant of a queue, and the list of them |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`schedule`], [`schedules`], [`schedule_set`] | one schedule, the list of schedules, and the names of an owner's |
 //! | [`schedule_tally`] | how many schedules there are, and how they are |
@@ -34,6 +35,7 @@ mod reaction;
 mod schedule;
 mod stream;
 mod streams;
+mod tenant;
 mod value;
 
 pub use clock::{ShardClock, clock};
@@ -52,4 +54,5 @@ pub use reaction::{Obstacle, ReactionView, reaction, reactions};
 pub use schedule::{ScheduleView, due_schedule, schedule, schedule_set, schedule_tally, schedules};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
+pub use tenant::{TenantView, tenant, tenants, unnamed_tenant};
 pub use value::{StoredValue, value};

@@ -1,6 +1,7 @@
 //! Reads of queues and tasks.
 
 use crate::damage::bad_row;
+use crate::fair::place;
 use crate::limit::key::{self, LimitKey};
 use crate::queue::cohort::{self, WAITING};
 use crate::queue::history::{attempts, failures};
@@ -10,7 +11,9 @@ use crate::queue::task::{Task, part};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{AttemptRow, CohortId, QueueKeys, QueueRange, TaskPart, Turn, TypeRow, decode_cohort_hash};
+use format::row::{
+    AttemptRow, CohortId, QueueKeys, QueueRange, ShareId, TaskPart, Turn, TypeRow, decode_cohort_hash,
+};
 use model::{
     Elapsed, Key, KeyRange, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef,
     TaskState, View, ViewError, Wall, limits,
@@ -201,7 +204,8 @@ fn type_view(
         oldest = oldest.into_iter().chain(first).min();
     }
     let limited = oldest_of_cohorts(view, keys, row)?;
-    oldest = oldest.into_iter().chain(limited).min();
+    let of_tenants = oldest_of_tenants(view, keys, row)?;
+    oldest = oldest.into_iter().chain(limited).chain(of_tenants).min();
     Ok(TypeView {
         task_type,
         delayed: row.delayed,
@@ -236,6 +240,27 @@ fn oldest_of_cohorts(
         let id = CohortId { type_number: row.number, hash };
         let Some(cohort) = cohort::row(view, keys, id)? else { continue };
         let ready = cohort::first(view, keys, id, &cohort, rank.rank as u8)?;
+        oldest = oldest.into_iter().chain(ready.map(|(ready, _)| ready)).min();
+    }
+    Ok(oldest)
+}
+
+/// The same for the tenants whose turn it is in each lane.
+fn oldest_of_tenants(
+    view: &impl View,
+    keys: QueueKeys,
+    row: &TypeRow,
+) -> Result<Option<Position>, ViewError> {
+    let mut oldest: Option<Position> = None;
+    for lane in place::lists(view, keys, row.number)?.lanes {
+        let Some(next) = place::next(view, keys, row.number, &lane)? else { continue };
+        if next.tenant == crate::queue::hash("") {
+            continue;
+        }
+        let share = ShareId { type_number: row.number, tenant: next.tenant, lane: lane.lane };
+        let id = CohortId { type_number: row.number, hash: place::first_cohort(view, keys, share)? };
+        let Some(cohort) = cohort::row(view, keys, id)? else { continue };
+        let ready = cohort::first(view, keys, id, &cohort, lane.lane)?;
         oldest = oldest.into_iter().chain(ready.map(|(ready, _)| ready)).min();
     }
     Ok(oldest)

@@ -22,18 +22,23 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use model::{
-    Action, CancelTask, Claim, Command, DeadLetterEnd, Effect, Enqueue, EnqueuedTask, Failure, Fingerprint,
-    IdHash, NewTask, Outcome, Position, PutQueue, QueueName, QueueSettings, Refusal, Settle,
-    SettleDeadLetter, Settled, Settlement, TaskOptions, TaskRef, Unique, UniqueMode, Wall, limits,
+    Action, CancelTask, Claim, Command, DeadLetterEnd, DeleteTenant, Effect, Enqueue, EnqueuedTask, Failure,
+    Fingerprint, IdHash, NewTask, Outcome, Position, PutQueue, PutTenant, QueueName, QueueSettings, Refusal,
+    Settle, SettleDeadLetter, Settled, Settlement, StreamName, TaskOptions, TaskRef, TenantName, Unique,
+    UniqueMode, Wall, limits,
 };
 
-pub(super) fn queue() -> QueueName<'static> {
+pub(crate) fn queue() -> QueueName<'static> {
     QueueName::new("q").unwrap()
 }
 
+fn tenant(name: &str) -> TenantName<'static> {
+    TenantName::new(name.to_string()).unwrap()
+}
+
 #[derive(Default)]
-pub(super) struct Script {
-    pub(super) store: Store,
+pub(crate) struct Script {
+    pub(crate) store: Store,
     tasks: BTreeMap<String, Position>,
     /// The tokens of each task, oldest first.
     tokens: BTreeMap<String, Vec<Position>>,
@@ -41,7 +46,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn run(&mut self, script: &str) -> String {
+    pub(crate) fn run(&mut self, script: &str) -> String {
         let mut outcome = String::new();
         for line in script.split(';').map(str::trim).filter(|line| !line.is_empty()) {
             outcome = self.line(line);
@@ -75,6 +80,9 @@ impl Script {
                         "keep" => (settings.keep_done_ms, settings.keep_dead_ms) = (number, number),
                         "paused" => settings.paused = number == 1,
                         "of-key" => settings.options.key_concurrency = Some(number as u32),
+                        "events" => {
+                            settings.options.events = (number == 1).then(|| StreamName::new("told").unwrap());
+                        }
                         "age" => settings.options.give_up.age_ms_max = Some(number),
                         "never" => {
                             let class = if number == 0 { "E" } else { "worker_lost" };
@@ -85,6 +93,14 @@ impl Script {
                 }
                 self.store
                     .apply(Command::PutQueue(PutQueue { queue: queue(), settings: self.settings.clone() }));
+            }
+            "weight" => {
+                let (tenant, weight) = (tenant(named), number(2).unwrap() as u32);
+                self.store.apply(Command::PutTenant(PutTenant { queue: queue(), tenant, weight }));
+            }
+            "forget" => {
+                let tenant = tenant(named);
+                self.store.apply(Command::DeleteTenant(DeleteTenant { queue: queue(), tenant }));
             }
             "late" => {
                 let tokens = &self.tokens[words[2]];
@@ -106,7 +122,8 @@ impl Script {
             }
         }
         match &self.store.applied.outcomes[0] {
-            Outcome::QueuePut => "put".to_string(),
+            Outcome::QueuePut | Outcome::TenantPut => "put".to_string(),
+            Outcome::TenantDeleted { existed } => format!("forgotten {existed}"),
             Outcome::TaskCancelled(state) => format!("{state:?}"),
             Outcome::DeadLetterSettled => "settled".to_string(),
             Outcome::Refused(refusal) => format!("{refusal:?}"),
@@ -114,8 +131,13 @@ impl Script {
         }
     }
 
-    pub(super) fn task(&self, name: &str) -> TaskRef<'static> {
+    pub(crate) fn task(&self, name: &str) -> TaskRef<'static> {
         TaskRef::Server(self.tasks.get(name).copied().unwrap_or(Position(7)))
+    }
+
+    /// The token of a task's last claim.
+    pub(crate) fn token(&self, name: &str) -> Position {
+        *self.tokens[name].last().unwrap()
     }
 
     fn add(&mut self, name: &str, words: &[&str]) -> String {
@@ -138,6 +160,7 @@ impl Script {
                 "key" => task.key = Some(text),
                 "id" => task.id = Some(text),
                 "as" => task.fingerprint = Fingerprint(pair[1].parse().unwrap()),
+                "fair" => task.options.fair = Some(tenant(&text)),
                 "prio" => task.priority = pair[1].parse().unwrap(),
                 "after" => {
                     task.run_after = Some(Wall(self.store.wall.0 + pair[1].parse::<u64>().unwrap()));
@@ -242,7 +265,7 @@ impl Script {
     }
 
     /// Every task and its state, in the order in which they were enqueued.
-    pub(super) fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         let request = query::TasksRequest::default();
         let page = query::tasks(&self.store.rows, &queue(), request, self.store.elapsed).unwrap();
         let state = |task: &query::TaskView| {

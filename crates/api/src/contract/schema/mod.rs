@@ -6,6 +6,7 @@ mod limit;
 mod queue;
 mod reaction;
 mod schedule;
+mod tenant;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,6 +17,7 @@ pub use limit::*;
 pub use queue::*;
 pub use reaction::*;
 pub use schedule::*;
+pub use tenant::*;
 
 /// All of them, as components of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
@@ -147,6 +149,11 @@ pub use schedule::*;
     ReactionList,
     ReactionDeleted,
     ListedQueue,
+    TenantSettings,
+    TenantInForce,
+    Tenant,
+    UnnamedTenant,
+    TenantList,
     LimitSettings,
     Rate,
     LimitInForce,

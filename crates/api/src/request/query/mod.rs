@@ -10,7 +10,9 @@ use crate::contract::Operation;
 use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
-use model::{Cursor, LimitName, NameError, Order, QueueName, Revision, ScheduleName, TaskState, limits};
+use model::{
+    Cursor, LimitName, NameError, Order, QueueName, Revision, ScheduleName, TaskState, TenantName, limits,
+};
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
 
@@ -284,6 +286,8 @@ pub struct ListNames<N> {
 pub type ListQueues = ListNames<QueueName<'static>>;
 /// `GET /v1/limits`
 pub type ListLimits = ListNames<LimitName<'static>>;
+/// `GET /v1/queues/{queue}/tenants`
+pub type ListTenants = ListNames<TenantName<'static>>;
 /// `GET /v1/schedules`
 pub type ListSchedules = ListNames<ScheduleName<'static>>;
 
@@ -300,6 +304,14 @@ impl ListLimits {
     /// When a parameter is unknown or cannot be used.
     pub fn parse(query: Option<&str>) -> Result<Self> {
         Self::read(Operation::ListLimits, query, LimitName::new)
+    }
+}
+
+impl ListTenants {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        Self::read(Operation::ListTenants, query, TenantName::new)
     }
 }
 

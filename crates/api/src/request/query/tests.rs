@@ -156,6 +156,7 @@ fn every_parameter_of_the_contract_can_be_used() {
                 Operation::ListQueues => ListQueues::parse(Some(&query)).map(drop),
                 Operation::GetLease | Operation::GetValue => watch(*operation, Some(&query), form).map(drop),
                 Operation::ListLimits => ListLimits::parse(Some(&query)).map(drop),
+                Operation::ListTenants => ListTenants::parse(Some(&query)).map(drop),
                 Operation::ListSchedules => ListSchedules::parse(Some(&query)).map(drop),
                 other => panic!("{other:?} has parameters that no test reads"),
             };

@@ -86,6 +86,8 @@ pub struct QueueRow {
     pub types: u32,
     /// How often the limits that the settings name have changed.
     pub generation: u64,
+    /// Whether a task has ever named a tenant.
+    pub is_fair: bool,
 }
 
 impl QueueRow {
@@ -93,14 +95,15 @@ impl QueueRow {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(48 + self.name.len());
         let mut writer = Writer::new(&mut out);
-        let has_options = self.settings.options != QueueOptions::NONE || self.generation > 0;
+        let options = self.options();
+        let has_options = !options.is_empty();
         writer.u8(if has_options { LAYOUT_WITH_OPTIONS } else { LAYOUT });
         writer.prefixed(self.name.as_bytes());
         put_settings(&mut writer, &self.settings);
         writer.varint(self.unfinished);
         writer.varint(u64::from(self.types));
         if has_options {
-            self.options().put(&mut writer);
+            options.put(&mut writer);
         }
         out
     }
@@ -116,17 +119,19 @@ impl QueueRow {
             unfinished: reader.varint()?,
             types: get_u32(&mut reader)?,
             generation: 0,
+            is_fair: false,
         };
         if has_options {
-            let (mut found, mut generation) = (QueueOptions::NONE, 0);
-            options::read(&mut reader, |tag, option| match tag {
-                options::tag::GENERATION => {
-                    generation = option.varint()?;
-                    Ok(true)
+            let (mut found, mut generation, mut is_fair) = (QueueOptions::NONE, 0, false);
+            options::read(&mut reader, |tag, option| {
+                match tag {
+                    options::tag::GENERATION => generation = option.varint()?,
+                    options::tag::IS_FAIR => is_fair = true,
+                    _ => return options::take_queue_option(&mut found, tag, option),
                 }
-                _ => options::take_queue_option(&mut found, tag, option),
+                Ok(true)
             })?;
-            (row.settings.options, row.generation) = (found, generation);
+            (row.settings.options, row.generation, row.is_fair) = (found, generation, is_fair);
         }
         reader.end()?;
         Ok(row)
@@ -137,6 +142,9 @@ impl QueueRow {
     fn options(&self) -> options::List {
         let mut list = options::List::default();
         options::add_queue_options(&mut list, &self.settings.options, self.generation);
+        if self.is_fair {
+            list.add(options::tag::IS_FAIR, |_| {});
+        }
         list
     }
 }
