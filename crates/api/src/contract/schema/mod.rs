@@ -108,6 +108,7 @@ pub use schedule::*;
     Settlement,
     SettlementAction,
     Settled,
+    SettledItem,
     SettledLine,
     Task,
     TaskClaim,
