@@ -110,6 +110,7 @@ pub use tenant::*;
     Settlement,
     SettlementAction,
     Settled,
+    SettledItem,
     SettledLine,
     Task,
     TaskClaim,
