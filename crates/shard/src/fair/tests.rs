@@ -187,7 +187,10 @@ fn a_claim_of_many_tasks_is_shared_too() {
 #[test]
 fn a_tenant_is_shown_with_what_it_has() {
     let mut script = Script::default();
-    script.run("weight a 3; weight z 7");
+    script.run("weight a 3; weight z 7; add -.8; add -.9; claim 1; done -.8");
+    let unnamed = query::unnamed_tenant(&script.store.rows, &queue()).unwrap();
+    assert_eq!((unnamed.waiting, unnamed.running), (1, 0));
+    script.run("cancel -.9");
     add(&mut script, "a", 3);
     add(&mut script, "-", 2);
     script.run("claim 2");

@@ -2,6 +2,7 @@
 
 use crate::damage::bad_row;
 use crate::fair::tenant::{row, weight};
+use crate::queue::tally::{queue_row, type_rows};
 use crate::queue::{hash, id_of};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -43,12 +44,19 @@ pub fn tenant(
     found(view, queue, tenant.as_str())
 }
 
-/// What tasks that name no tenant have together, in a queue in which a task has named one.
+/// What tasks that name no tenant have together.
 ///
 /// # Errors
 /// [`ViewError`].
 pub fn unnamed_tenant(view: &impl View, queue: &QueueName<'_>) -> Result<TenantView, ViewError> {
-    found(view, queue, "")
+    let Some(keys) = id_of(view, queue)? else { return Ok(TenantRow::default().into()) };
+    let row = queue_row(view, keys)?;
+    if row.is_fair {
+        return found(view, queue, "");
+    }
+    // No task has named a tenant.
+    let running = type_rows(view, keys)?.iter().map(|(_, of_type)| of_type.running).sum();
+    Ok(TenantRow { unfinished: row.unfinished, running, ..TenantRow::default() }.into())
 }
 
 fn found(view: &impl View, queue: &QueueName<'_>, name: &str) -> Result<TenantView, ViewError> {

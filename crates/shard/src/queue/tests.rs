@@ -8,7 +8,8 @@
 //! defer a 50 | return a | beat a
 //! late done a                                    with the token of the claim before
 //! cancel a | replay a | drop a
-//! set tries 3 lost 2 backlog 5 claim 100 paused 1
+//! set tries 3 lost 2 backlog 5 claim 100 paused 1 of-key 2 events 1
+//! weight acme 3 | forget acme                    the weight of a tenant, which tasks name with `fair acme`
 //! tick 50                                        time passes, and the node does what is due
 //! ```
 //!
@@ -94,14 +95,7 @@ impl Script {
                 self.store
                     .apply(Command::PutQueue(PutQueue { queue: queue(), settings: self.settings.clone() }));
             }
-            "weight" => {
-                let (tenant, weight) = (tenant(named), number(2).unwrap() as u32);
-                self.store.apply(Command::PutTenant(PutTenant { queue: queue(), tenant, weight }));
-            }
-            "forget" => {
-                let tenant = tenant(named);
-                self.store.apply(Command::DeleteTenant(DeleteTenant { queue: queue(), tenant }));
-            }
+            "weight" | "forget" => self.store_weight(named, number(2)),
             "late" => {
                 let tokens = &self.tokens[words[2]];
                 let token = tokens[tokens.len() - 2];
@@ -129,6 +123,15 @@ impl Script {
             Outcome::Refused(refusal) => format!("{refusal:?}"),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Sets the weight of a tenant, or forgets it.
+    fn store_weight(&mut self, name: &str, weight: Option<u64>) {
+        let (queue, tenant) = (queue(), tenant(name));
+        self.store.apply(match weight {
+            Some(weight) => Command::PutTenant(PutTenant { queue, tenant, weight: weight as u32 }),
+            None => Command::DeleteTenant(DeleteTenant { queue, tenant }),
+        });
     }
 
     pub(crate) fn task(&self, name: &str) -> TaskRef<'static> {
