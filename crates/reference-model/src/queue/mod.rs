@@ -451,6 +451,8 @@ pub struct Queues {
     /// The positions of all tasks that are no longer kept.
     pub gone: BTreeSet<u64>,
     pub limits: Limits,
+    /// The types of the events about finished tasks, by position.
+    pub told: BTreeMap<u64, String>,
     /// What the last command has granted.
     granted: Option<Granted>,
 }

@@ -14,7 +14,8 @@ impl Simple {
         let text = event(&state.name, state.slot, &state.tasks[number], how);
         let stream = self.stream(&stream);
         let content = limit_key_hash(&text).rotate_left(1) >> 48;
-        self.push(stream, Sent { id: Id::Server, content, time: 0 });
+        let told = self.push(stream, Sent { id: Id::Server, content, time: 0 });
+        self.queues.told.insert(told.position, format!("task.{how}"));
         self.streams[stream].remove_surplus();
     }
 }

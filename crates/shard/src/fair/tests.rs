@@ -89,7 +89,7 @@ fn a_weight_counts_for_what_is_in_the_queue_already() {
     assert!(after["a"].abs_diff(50) <= 2, "{after:?}");
 }
 
-/// Ten workers. Tasks of `a` take for ever, and all others end at once. How many tasks of `a` run in the end.
+/// Ten workers. Tasks of `a` take forever, and all others end at once. How many tasks of `a` run in the end.
 fn held_by_long_tasks(script: &mut Script) -> usize {
     const WORKERS: usize = 10;
     let mut held = 0;
