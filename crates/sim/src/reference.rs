@@ -9,7 +9,7 @@ use crate::checkers::{reactions, schedules};
 use crate::content::{ORDERLY_TYPE, content_of};
 use format::body::BodyRecord;
 use model::{Command, Cursor, Index, Outcome, Position, ReactionSettings, Revision, Slot};
-use reference_model::{Event, Simple, SimpleOutcome, Stream, draw};
+use reference_model::{Event, Simple, SimpleOutcome, Stream, draw, queue};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -253,6 +253,13 @@ fn first_after(stream: &Stream, after: Cursor) -> usize {
 #[must_use]
 pub fn is_drawn(stream: &str) -> bool {
     draw::NAMES.contains(&stream)
+}
+
+/// Whether orderly clients append to this stream. Queues tell one stream what has become of tasks, and a dead letter that
+/// is put back may end twice in the same way.
+#[must_use]
+pub fn is_of_clients(stream: &str) -> bool {
+    !is_drawn(stream) && stream != queue::draw::EVENTS
 }
 
 /// Whether a client sends such a command.

@@ -4,14 +4,14 @@
 
 use super::shown::Shown;
 use crate::ledger::Ledger;
-use crate::reference::is_drawn;
+use crate::reference::is_of_clients;
 use std::collections::BTreeMap;
 
 /// # Errors
 /// An acknowledged event is missing, is somewhere else, or exists twice.
 pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
     let mut found = BTreeMap::new();
-    for event in shown.events.iter().filter(|event| !is_drawn(&event.stream)) {
+    for event in shown.events.iter().filter(|event| is_of_clients(&event.stream)) {
         if let Some(before) = found.insert((&event.stream[..], &event.text[..]), event) {
             return Err(format!(
                 "{} is in {} twice: {} and {}",
