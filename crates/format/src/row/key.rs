@@ -52,6 +52,9 @@ pub(super) mod kind {
 
     pub(in crate::row) const EXECUTION: u8 = 47;
 
+    pub(in crate::row) const BREAKER: u8 = 48;
+    pub(in crate::row) const BREAKER_RECENT: u8 = 49;
+
     pub(in crate::row) const LIMIT: u8 = 29;
     pub(in crate::row) const LIMIT_KEY: u8 = 30;
     pub(in crate::row) const LIMIT_LIST: u8 = 31;

@@ -34,6 +34,8 @@
 //! | cohort | the queue's | queue id, type number, cohort hash | [`CohortRow`] | whenever a ready task enters or leaves the cohort |
 //! | cohort's task | the queue's | queue id, type number, cohort hash, lane, position | task's position | while a task with limits is ready |
 //! | cohort's turn | the queue's | queue id, type number, rank, turn | cohort's hash | while tasks of a cohort can be claimed, or it waits |
+//! | breaker | the name's | name | [`BreakerRow`] | when outcomes are recorded, a probe begins, or an operator changes it |
+//! | recent permits | the breaker's | name's hash, group | [`RecentRow`] | when an outcome of one of the group is recorded |
 //! | schedule | the name's | name | [`ScheduleRow`] | with each tick, and when it is changed |
 //! | schedule's definition | the name's | name | [`encode_definition`] | when a client puts it |
 //! | set of schedules | the owner's | owner | [`encode_schedule_set`] | when a client puts the set |
@@ -59,6 +61,7 @@
 //!
 //! Every value begins with the number of its layout.
 
+mod breaker;
 mod execution;
 mod group;
 mod key;
@@ -71,6 +74,10 @@ mod schedule;
 mod stored_value;
 mod value;
 
+pub use breaker::{
+    BreakerCalls, BreakerFailure, BreakerMode, BreakerRow, BreakerState, BreakerWorker, RecentRow,
+    breaker_key, breaker_recent_key, next_breaker, parse_breaker_key,
+};
 pub use execution::{ExecutionRow, ExecutionState, ExecutionTimerKey, execution_key};
 pub use group::{
     Follows, GroupKeys, GroupPlace, GroupRow, MemberRange, MemberRow, decode_follower, encode_follower,
