@@ -77,8 +77,8 @@ pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use queue::{
     Changed, Claim, ClaimedTask, DeadLetterClass, Depth, Enqueued, GroupCreated, GroupInfo, GroupState,
     Heartbeat, Limit, LimitKey, LimitSettings, NewGroup, NewTask, Queue, QueueInfo, QueueLimit,
-    QueueSettings, Rate, Replay, RetryPolicy, TaskError, TaskFailure, TaskInfo, TaskPage, TaskState, Unique,
-    Which, WorkerInfo,
+    QueueSettings, Rate, Replay, RetryPolicy, SettledAndClaimed, Settlement, TaskError, TaskFailure,
+    TaskInfo, TaskPage, TaskState, Unique, Which, WorkerInfo,
 };
 pub use raw::{Request, Response};
 pub use reactions::{ReactionInfo, ReactionSettings};

@@ -2,12 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::id::new_id;
-use crate::queue::{Claim, ClaimedTask, Queue, TaskError};
+use crate::queue::{Claim, ClaimedTask, Queue, SettledAndClaimed, Settlement, TaskError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::AddAssign;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,7 @@ pub struct Worker {
     concurrency: u32,
     grace: Duration,
     claim_timeout: Option<Duration>,
-    handlers: BTreeMap<String, Handler>,
+    handlers: Arc<BTreeMap<String, Handler>>,
     /// For tasks of all types.
     any: Option<Handler>,
 }
@@ -86,7 +87,7 @@ impl Worker {
             concurrency: 1,
             grace: Duration::from_secs(30),
             claim_timeout: None,
-            handlers: BTreeMap::new(),
+            handlers: Arc::default(),
             any: None,
         }
     }
@@ -144,7 +145,8 @@ impl Worker {
         F: Future<Output = Result<Value, TaskError>> + Send + 'static,
         Run: Fn(Arc<ClaimedTask>) -> F + Send + Sync + 'static,
     {
-        self.handlers.insert(task_type.to_owned(), Arc::new(move |task| Box::pin(run(task))));
+        let handlers = Arc::make_mut(&mut self.handlers);
+        handlers.insert(task_type.to_owned(), Arc::new(move |task| Box::pin(run(task))));
         self
     }
 
@@ -177,7 +179,7 @@ impl Worker {
             tokio::select! {
                 biased;
                 () = &mut stop => break Ok(()),
-                Some(end) = running.join_next() => summary.add(end.unwrap_or(End::Lost)),
+                Some(ended) = running.join_next() => summary += ended.unwrap_or(LOST),
                 (asked, claimed) = async { match &mut claiming {
                     Some(claiming) => claiming.await,
                     None => std::future::pending().await,
@@ -185,7 +187,7 @@ impl Worker {
                     claiming = None;
                     match claimed {
                         Ok(tasks) => for task in tasks {
-                            let run = self.attempt(task, asked, stopping.clone());
+                            let run = self.attempts(task, asked, stopping.clone());
                             running.spawn(run);
                         },
                         Err(error) if error.is_retryable() => tokio::select! {
@@ -201,51 +203,87 @@ impl Worker {
         drop(claiming);
         told_to_stop.send_replace(Some(Instant::now() + self.grace));
         while let Some(end) = running.join_next().await {
-            summary.add(end.unwrap_or(End::Lost));
+            summary += end.unwrap_or(LOST);
         }
         ended.map(|()| summary)
     }
 
     async fn claim(&self, max: u32) -> (Instant, Result<Vec<ClaimedTask>>) {
         let wait = WAIT_MAX.min(self.queue.client.shared.transport.timeouts().response / 2);
-        let mut claim = Claim::new(self.name.as_str()).max(max.min(100)).wait(wait);
+        let claimed = self.queue.claim(&self.asking(max).wait(wait)).await;
+        (Instant::now(), claimed)
+    }
+
+    /// What this worker asks for.
+    fn asking(&self, max: u32) -> Claim {
+        let mut claim = Claim::new(self.name.as_str()).max(max.min(100));
         if self.any.is_none() {
             claim = claim.types(self.handlers.keys().cloned());
         }
         if let Some(timeout) = self.claim_timeout {
             claim = claim.claim_timeout(timeout);
         }
-        let claimed = self.queue.claim(&claim).await;
-        (Instant::now(), claimed)
+        claim
     }
 
-    fn attempt(
+    /// Runs a task, and then those that come with the response to each settlement, one after another.
+    fn attempts(
         &self,
         task: ClaimedTask,
         claimed: Instant,
         stopping: tokio::sync::watch::Receiver<Option<Instant>>,
-    ) -> impl Future<Output = End> + Send + use<> {
-        let handler = self.handlers.get(&task.task_type).or(self.any.as_ref()).cloned();
-        let queue = self.queue.clone();
-        let task = Arc::new(task);
+    ) -> impl Future<Output = WorkerSummary> + Send + use<> {
+        let (handlers, any) = (Arc::clone(&self.handlers), self.any.clone());
+        let (queue, next) = (self.queue.clone(), self.asking(1));
         async move {
-            let Some(handler) = handler else { return give_back(&queue, &task).await };
-            // A task of its own, so that a panic is caught, and no blocking in it delays the heartbeats of others.
-            let work = tokio::spawn(handler(Arc::clone(&task)));
-            let end = Attempt { queue: &queue, task: &task, claimed, stopping }.watch(work).await;
-            match end {
-                Watched::Ended(Ok(result)) => match queue.complete(&task, &result).await {
-                    Ok(_) => End::Completed,
-                    Err(_) => End::Lost,
-                },
-                Watched::Ended(Err(error)) => match queue.fail(&task, &error).await {
-                    Ok(_) => End::Failed,
-                    Err(_) => End::Lost,
-                },
-                Watched::GiveBack => give_back(&queue, &task).await,
-                Watched::Lost => End::Lost,
+            let mut summary = WorkerSummary::default();
+            let (mut task, mut claimed) = (Arc::new(task), claimed);
+            loop {
+                let watched = match handlers.get(&task.task_type).or(any.as_ref()) {
+                    Some(handler) => {
+                        // A task of its own, so that a panic is caught, and no blocking in it delays the heartbeats of others.
+                        let work = tokio::spawn(handler(Arc::clone(&task)));
+                        let stopping = stopping.clone();
+                        Attempt { queue: &queue, task: &task, claimed, stopping }.watch(work).await
+                    }
+                    None => Watched::GiveBack,
+                };
+                // A claim that is made now counts from before the request.
+                claimed = Instant::now();
+                let follow = if stopping.borrow().is_some() { None } else { Some(&next) };
+                let (end, follower) = settle(&queue, &task, watched, follow).await;
+                summary.add(end);
+                let Some(follower) = follower else { return summary };
+                task = Arc::new(follower);
             }
         }
+    }
+}
+
+/// Settles a task, and claims the one that this worker runs next, unless it stops.
+async fn settle(
+    queue: &Queue,
+    task: &ClaimedTask,
+    watched: Watched,
+    next: Option<&Claim>,
+) -> (End, Option<ClaimedTask>) {
+    let (settlement, end) = match watched {
+        Watched::Ended(Ok(result)) => (Settlement::complete(task, &result), End::Completed),
+        Watched::Ended(Err(error)) => (Ok(Settlement::fail(task, &error)), End::Failed),
+        Watched::GiveBack => (Ok(Settlement::give_back(task)), End::Returned),
+        Watched::Lost => return (End::Lost, None),
+    };
+    let Ok(settlement) = settlement else { return (End::Lost, None) };
+    let Some(next) = next else {
+        let settled = queue.settle(&settlement).await;
+        return (if settled.is_ok() { end } else { End::Lost }, None);
+    };
+    match queue.settle_and_claim(vec![settlement], next).await {
+        Ok(SettledAndClaimed { settled, tasks }) => {
+            let end = if settled.iter().all(Result::is_ok) { end } else { End::Lost };
+            (end, tasks.into_iter().next())
+        }
+        Err(_) => (End::Lost, None),
     }
 }
 
@@ -258,6 +296,18 @@ enum End {
     Lost,
 }
 
+/// The summary of a task that has ended in an unknown way.
+const LOST: WorkerSummary = WorkerSummary { completed: 0, failed: 0, returned: 0, lost: 1 };
+
+impl AddAssign for WorkerSummary {
+    fn add_assign(&mut self, other: Self) {
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.returned += other.returned;
+        self.lost += other.lost;
+    }
+}
+
 impl WorkerSummary {
     fn add(&mut self, end: End) {
         match end {
@@ -266,13 +316,6 @@ impl WorkerSummary {
             End::Returned => self.returned += 1,
             End::Lost => self.lost += 1,
         }
-    }
-}
-
-async fn give_back(queue: &Queue, task: &ClaimedTask) -> End {
-    match queue.give_back(task).await {
-        Ok(_) => End::Returned,
-        Err(_) => End::Lost,
     }
 }
 

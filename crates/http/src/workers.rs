@@ -213,6 +213,7 @@ impl Drop for Asking {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use api::request::queue::claim::Settle;
     use model::{Claim, QueueName};
     use std::borrow::Cow;
 
@@ -225,7 +226,7 @@ mod tests {
             claim_ms: None,
             request: None,
         };
-        ClaimRequest { claim, wait: Duration::ZERO, version: Some("7".to_owned()) }
+        ClaimRequest { claim, settle: Settle::default(), wait: Duration::ZERO, version: Some("7".to_owned()) }
     }
 
     #[test]

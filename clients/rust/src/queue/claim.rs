@@ -1,10 +1,12 @@
 //! Asking for tasks.
 
-use super::task::ClaimedTask;
+use super::settle::{SettledAndClaimed, Settlement};
+use super::task::{ClaimedTask, TaskState};
 use super::{Queue, duration};
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::id::new_id;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// What a worker asks for.
@@ -28,6 +30,8 @@ pub struct Claim {
     #[serde(skip_serializing_if = "Option::is_none")]
     wait: Option<String>,
     request_id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    settle: Vec<Map<String, Value>>,
 }
 
 impl Claim {
@@ -43,6 +47,7 @@ impl Claim {
             claim_timeout: None,
             wait: None,
             request_id: String::new(),
+            settle: Vec::new(),
         }
     }
 
@@ -77,6 +82,20 @@ impl Claim {
     }
 }
 
+#[derive(Deserialize)]
+struct Claimed {
+    #[serde(default)]
+    settled: Vec<Item>,
+    tasks: Vec<ClaimedTask>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Item {
+    Settled { state: TaskState },
+    Refused { problem: Box<Problem> },
+}
+
 impl Queue {
     /// Claims tasks. The list is empty when there were none.
     ///
@@ -86,13 +105,33 @@ impl Queue {
     /// # Errors
     /// [`Error`]
     pub async fn claim(&self, claim: &Claim) -> Result<Vec<ClaimedTask>> {
-        #[derive(Deserialize)]
-        struct Claimed {
-            tasks: Vec<ClaimedTask>,
-        }
         let claim = Claim { request_id: new_id(), ..claim.clone() };
-        let body = serde_json::to_vec(&claim).map_err(Error::Encode)?;
-        let call = self.post("/claims").body("application/json", body);
-        self.client.call_json::<Claimed>(&call).await.map(|claimed| claimed.tasks)
+        self.send_claim(&claim).await.map(|claimed| claimed.tasks)
+    }
+
+    /// Settles tasks, up to 1,000, and then claims others, in one request. It does not wait for tasks.
+    ///
+    /// A settlement that comes too late does not affect the others, nor the claim.
+    ///
+    /// # Errors
+    /// [`Error`] of the request as a whole.
+    pub async fn settle_and_claim(
+        &self,
+        settlements: Vec<Settlement>,
+        claim: &Claim,
+    ) -> Result<SettledAndClaimed> {
+        let settle = settlements.into_iter().map(Settlement::into_item).collect();
+        let claim = Claim { request_id: new_id(), wait: None, settle, ..claim.clone() };
+        let claimed = self.send_claim(&claim).await?;
+        let settled = claimed.settled.into_iter().map(|item| match item {
+            Item::Settled { state } => Ok(state),
+            Item::Refused { problem } => Err(Error::Problem(problem)),
+        });
+        Ok(SettledAndClaimed { settled: settled.collect(), tasks: claimed.tasks })
+    }
+
+    async fn send_claim(&self, claim: &Claim) -> Result<Claimed> {
+        let body = serde_json::to_vec(claim).map_err(Error::Encode)?;
+        self.client.call_json(&self.post("/claims").body("application/json", body)).await
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `task` | [`NewTask`], [`ClaimedTask`], [`TaskInfo`] |
 //! | `claim` | [`Claim`]: asking for tasks |
-//! | `settle` | [`TaskError`], heartbeats and ends of claims |
+//! | `settle` | [`Settlement`], [`TaskError`], heartbeats and ends of claims |
 //! | `admin` | settings, lists, dead letters |
 //! | `limit` | [`Limit`]: how many tasks run or begin |
 //! | `change` | changes of many tasks at once |
@@ -26,7 +26,7 @@ pub use change::{Changed, DeadLetterClass, Replay, Which};
 pub use claim::Claim;
 pub use group::{GroupCreated, GroupInfo, GroupState, NewGroup};
 pub use limit::{Limit, LimitKey, LimitSettings, QueueLimit, Rate};
-pub use settle::{Heartbeat, TaskError};
+pub use settle::{Heartbeat, SettledAndClaimed, Settlement, TaskError};
 pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState, Unique};
 pub use workers::WorkerInfo;
 

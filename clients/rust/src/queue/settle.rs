@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::transport::Call;
 use http::Method;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fmt;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub struct TaskError {
 }
 
 /// What happens to a task after an attempt that did not succeed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Follows {
     /// As the retry policy says.
     Retry,
@@ -43,6 +43,16 @@ pub(crate) enum Follows {
     DeadLetter,
     /// The attempt does not count.
     Defer(Duration),
+    /// The key of a limit is closed, and the attempt does not count.
+    Throttle(Box<Throttle>),
+}
+
+/// Which key of a limit is closed, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Throttle {
+    limit: String,
+    key: Option<String>,
+    time: String,
 }
 
 impl TaskError {
@@ -56,6 +66,18 @@ impl TaskError {
     #[must_use]
     pub fn defer(delay: Duration) -> Self {
         Self { follows: Follows::Defer(delay), ..Self::new("deferred", "") }
+    }
+
+    /// A service that the task needs is called too often: closes this key of a limit for some time. The task, and all
+    /// others with the key, wait until then, and the attempt does not count. Without a key, it is the task's own.
+    #[must_use]
+    pub fn throttle<'a>(limit: impl Into<String>, key: impl Into<Option<&'a str>>, time: Duration) -> Self {
+        let throttle = Throttle {
+            limit: limit.into(),
+            key: key.into().map(str::to_owned),
+            time: duration::written(time),
+        };
+        Self { follows: Follows::Throttle(Box::new(throttle)), ..Self::new("throttled", "") }
     }
 
     /// Another attempt cannot help: the task becomes a dead letter.
@@ -96,9 +118,90 @@ impl<E: std::error::Error> From<E> for TaskError {
     }
 }
 
+/// What becomes of a claimed task. [`Queue::complete`] and the like send one; [`Queue::settle_and_claim`] sends many.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    id: String,
+    action: &'static str,
+    /// The token, and what belongs to the action.
+    members: Map<String, Value>,
+}
+
+impl Settlement {
+    fn new(task: &ClaimedTask, action: &'static str) -> Self {
+        let members = Map::from_iter([("token".to_owned(), Value::from(task.token.as_str()))]);
+        Self { id: task.id.clone(), action, members }
+    }
+
+    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The task is done. `result` is kept with it for a while.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] when the result cannot be written as JSON.
+    pub fn complete<T: Serialize + ?Sized>(task: &ClaimedTask, result: &T) -> Result<Self> {
+        let result = serde_json::to_value(result).map_err(Error::Encode)?;
+        Ok(Self::new(task, "complete").with("result", result))
+    }
+
+    /// The attempt did not succeed.
+    #[must_use]
+    pub fn fail(task: &ClaimedTask, error: &TaskError) -> Self {
+        match &error.follows {
+            Follows::Defer(delay) => {
+                return Self::new(task, "defer").with("delay", duration::written(*delay));
+            }
+            Follows::Throttle(throttle) => {
+                let Throttle { limit, key, time } = &**throttle;
+                let throttle = json!({"limit": limit, "key": key, "for": time});
+                return Self::new(task, "fail").with("throttle", throttle);
+            }
+            Follows::Retry | Follows::RetryAfter(_) | Follows::DeadLetter => {}
+        }
+        let class = cut(&error.class, CLASS_BYTES_MAX).replace(char::is_control, " ");
+        let mut settlement = Self::new(task, "fail")
+            .with("class", if class.is_empty() { "error".to_owned() } else { class })
+            .with("message", cut(&error.message, FAILURE_TEXT_BYTES_MAX / 2));
+        if let Some(traceback) = &error.traceback {
+            settlement = settlement.with("traceback", cut(traceback, FAILURE_TEXT_BYTES_MAX / 2));
+        }
+        match &error.follows {
+            Follows::DeadLetter => settlement.with("retryable", false),
+            Follows::RetryAfter(delay) => settlement.with("delay", duration::written(*delay)),
+            Follows::Retry | Follows::Defer(_) | Follows::Throttle(_) => settlement,
+        }
+    }
+
+    /// The worker gives the task back. The attempt does not count.
+    #[must_use]
+    pub fn give_back(task: &ClaimedTask) -> Self {
+        Self::new(task, "return")
+    }
+
+    /// As an item of many.
+    pub(super) fn into_item(self) -> Map<String, Value> {
+        let Self { id, action, mut members } = self;
+        members.insert("id".to_owned(), id.into());
+        members.insert("action".to_owned(), action.into());
+        members
+    }
+}
+
 #[derive(Deserialize)]
 struct Settled {
     state: TaskState,
+}
+
+/// What [`Queue::settle_and_claim`] did.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SettledAndClaimed {
+    /// For each settlement, where its task stands now, or why it had no effect.
+    pub settled: Vec<Result<TaskState>>,
+    pub tasks: Vec<ClaimedTask>,
 }
 
 impl Queue {
@@ -107,11 +210,11 @@ impl Queue {
     /// # Errors
     /// [`Error`]; one with [`Error::is_claim_lost`] when another worker may run the task now.
     pub async fn heartbeat(&self, task: &ClaimedTask, progress: Option<&Value>) -> Result<Heartbeat> {
-        let mut body = Map::new();
+        let mut heartbeat = Settlement::new(task, "heartbeat");
         if let Some(progress) = progress {
-            body.insert("progress".into(), progress.clone());
+            heartbeat = heartbeat.with("progress", progress.clone());
         }
-        self.client.call_json(&self.settle_call(task, "heartbeat", body)?).await
+        self.client.call_json(&self.settle_call(&heartbeat)?).await
     }
 
     /// Completes a task. `result` is kept with it for a while.
@@ -119,9 +222,7 @@ impl Queue {
     /// # Errors
     /// [`Error`]; one with [`Error::is_claim_lost`] when another worker may run the task now.
     pub async fn complete<T: Serialize + ?Sized>(&self, task: &ClaimedTask, result: &T) -> Result<TaskState> {
-        let result = serde_json::to_value(result).map_err(Error::Encode)?;
-        let body = Map::from_iter([("result".to_owned(), result)]);
-        self.settle(task, "complete", body).await
+        self.settle(&Settlement::complete(task, result)?).await
     }
 
     /// Ends an attempt that did not succeed. Returns where the task stands then.
@@ -129,23 +230,7 @@ impl Queue {
     /// # Errors
     /// [`Error`]; one with [`Error::is_claim_lost`] when another worker may run the task now.
     pub async fn fail(&self, task: &ClaimedTask, error: &TaskError) -> Result<TaskState> {
-        let mut body = Map::new();
-        if let Follows::Defer(delay) = error.follows {
-            body.insert("delay".into(), duration::written(delay).into());
-            return self.settle(task, "defer", body).await;
-        }
-        let class = cut(&error.class, CLASS_BYTES_MAX).replace(char::is_control, " ");
-        body.insert("class".into(), if class.is_empty() { "error".into() } else { class.into() });
-        body.insert("message".into(), cut(&error.message, FAILURE_TEXT_BYTES_MAX / 2).into());
-        if let Some(traceback) = &error.traceback {
-            body.insert("traceback".into(), cut(traceback, FAILURE_TEXT_BYTES_MAX / 2).into());
-        }
-        match error.follows {
-            Follows::DeadLetter => drop(body.insert("retryable".into(), false.into())),
-            Follows::RetryAfter(delay) => drop(body.insert("delay".into(), duration::written(delay).into())),
-            Follows::Retry | Follows::Defer(_) => {}
-        }
-        self.settle(task, "fail", body).await
+        self.settle(&Settlement::fail(task, error)).await
     }
 
     /// Gives a task back, because this worker stops. The attempt does not count.
@@ -153,18 +238,17 @@ impl Queue {
     /// # Errors
     /// [`Error`]; one with [`Error::is_claim_lost`] when another worker may run the task now.
     pub async fn give_back(&self, task: &ClaimedTask) -> Result<TaskState> {
-        self.settle(task, "return", Map::new()).await
+        self.settle(&Settlement::give_back(task)).await
     }
 
-    async fn settle(&self, task: &ClaimedTask, verb: &str, body: Map<String, Value>) -> Result<TaskState> {
-        let call = self.settle_call(task, verb, body)?;
+    pub(crate) async fn settle(&self, settlement: &Settlement) -> Result<TaskState> {
+        let call = self.settle_call(settlement)?;
         self.client.call_json::<Settled>(&call).await.map(|settled| settled.state)
     }
 
-    fn settle_call(&self, task: &ClaimedTask, verb: &str, mut body: Map<String, Value>) -> Result<Call> {
-        body.insert("token".into(), task.token.clone().into());
-        let body = serde_json::to_vec(&body).map_err(Error::Encode)?;
-        let path = self.task_path(&task.id, &format!("/{verb}"));
+    fn settle_call(&self, settlement: &Settlement) -> Result<Call> {
+        let body = serde_json::to_vec(&settlement.members).map_err(Error::Encode)?;
+        let path = self.task_path(&settlement.id, &format!("/{}", settlement.action));
         Ok(Call::new(Method::POST, path).body("application/json", body))
     }
 }

@@ -426,7 +426,7 @@ operations! {
         path: "/v1/queues/{queue}/claims",
         tag: Tag::Queues,
         summary: "Claim tasks",
-        description: "Gives the worker up to `max` tasks that can run now, for a bounded time. With `wait`, the request waits until there is at least one, or until the time has passed; then `tasks` is empty. Each task has a `token`: only with it can the task be settled. A request with a `request_id` can be sent again: it gets the same tasks, as long as they are claimed under it.",
+        description: "Gives the worker up to `max` tasks that can run now, for a bounded time. With `wait`, the request waits until there is at least one, or until the time has passed; then `tasks` is empty. Each task has a `token`: only with it can the task be settled. A request with a `request_id` can be sent again: it gets the same tasks, as long as they are claimed under it. With `settle`, the worker first says what becomes of tasks that it claimed earlier, so that a busy worker needs one request for each task; the results are in `settled`, and do not depend on the claim.",
         parameters: &[&QUEUE, &STORE],
         request: &[json("Claim")],
         response: Response {

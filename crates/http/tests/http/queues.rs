@@ -178,6 +178,63 @@ fn batches_have_a_result_for_each_line() {
 }
 
 #[test]
+fn a_claim_settles_earlier_tasks_before_it_takes_others() {
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/queues/q/tasks | content-type: application/x-ndjson
+          {"type":"t","id":"a","key":"k"}
+          {"type":"t","id":"b","key":"k"}
+        < 200
+        > POST /v1/queues/q/claims
+          {"worker":"w","max":5}
+        < 200
+          settled = absent
+          tasks.length = 1
+          tasks[0].id = "a"
+          tasks[0].token = $a
+
+        > POST /v1/queues/q/claims
+          {"worker":"w","max":5,"settle":[{"id":"a","token":"$a","action":"complete","result":1}]}
+        < 200
+          settled = [{"id":"a","state":"done"}]
+          tasks.length = 1
+          tasks[0].id = "b"
+          tasks[0].token = $b
+
+        > POST /v1/queues/q/claims
+          {"worker":"w","settle":[{"id":"a","token":"$a","action":"complete","result":1},{"id":"b","token":"$a","action":"complete"},{"id":"c","token":"$a","action":"return"},{"id":"b","token":"$b","action":"defer","delay":"1h"}]}
+        < 200
+          settled.length = 4
+          settled[0] = {"id":"a","state":"done"}
+          settled[1].problem.code = "claim_lost"
+          settled[2].problem.code = "task_not_found"
+          settled[3] = {"id":"b","state":"delayed","runs_in":"1h"}
+          tasks.length = 0
+
+        > POST /v1/queues/q/tasks
+          {"type":"t","id":"d"}
+        < 200
+        > POST /v1/queues/q/claims
+          {"worker":"w"}
+        < 200
+          tasks[0].token = $d
+        > POST /v1/queues/q/claims
+          {"worker":"w","settle":[{"id":"d","token":"$d","action":"complete"},{"id":"d","action":"complete"}]}
+        < 400 missing_member
+          member = "settle[1].token"
+        > POST /v1/queues/q/claims
+          {"worker":"w","wait":"1s","settle":[{"id":"d","token":"$d","action":"complete"}]}
+        < 400 invalid_member
+          member = "wait"
+        > GET /v1/queues/q/tasks/d
+        < 200
+          state = "running"
+        "#,
+    );
+}
+
+#[test]
 fn settings_bound_a_queue_and_pause_it() {
     check(
         &Node::start(),

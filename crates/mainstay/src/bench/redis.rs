@@ -39,6 +39,12 @@ impl Connection {
 
     /// Claims up to `tasks_max` tasks. For a single one, it waits for a second.
     pub(super) fn claim(&mut self, tasks_max: usize) -> Result<Vec<Vec<u8>>> {
+        self.complete_and_claim(&[], tasks_max)
+    }
+
+    /// Removes tasks that are done, and claims others in the same round trip.
+    pub(super) fn complete_and_claim(&mut self, done: &[Vec<u8>], tasks_max: usize) -> Result<Vec<Vec<u8>>> {
+        self.remove(done);
         if tasks_max == 1 {
             self.command(&[b"BLMOVE", b"bench-tasks", b"bench-running", b"RIGHT", b"LEFT", b"1"]);
         } else {
@@ -46,7 +52,7 @@ impl Connection {
                 self.command(&[b"LMOVE", b"bench-tasks", b"bench-running", b"RIGHT", b"LEFT"]);
             }
         }
-        let claimed = self.replies(tasks_max)?.into_iter().filter_map(|reply| match reply {
+        let claimed = self.replies(done.len() + tasks_max)?.into_iter().filter_map(|reply| match reply {
             Reply::Text(task) => Some(task),
             Reply::Nothing | Reply::Other => None,
         });
@@ -55,10 +61,14 @@ impl Connection {
 
     /// Removes tasks that are done.
     pub(super) fn complete(&mut self, tasks: &[Vec<u8>]) -> Result<()> {
+        self.remove(tasks);
+        self.replies(tasks.len()).map(drop)
+    }
+
+    fn remove(&mut self, tasks: &[Vec<u8>]) {
         for task in tasks {
             self.command(&[b"LREM", b"bench-running", b"1", task]);
         }
-        self.replies(tasks.len()).map(drop)
     }
 
     /// Takes a lock, and says whether it was free.

@@ -3,6 +3,7 @@
 use super::disk::Sync;
 use super::latency::Latencies;
 use super::server::{Server, Start};
+use super::tasks::Completing;
 use super::workers::Ran;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::output::{Output, Stdout, stdout};
@@ -55,6 +56,7 @@ pub(super) struct TasksRun {
     pub(super) server: &'static str,
     pub(super) workers: u32,
     pub(super) batch: u32,
+    pub(super) complete: Completing,
     pub(super) size_bytes: u32,
     pub(super) tasks: u64,
     pub(super) seconds: f64,
@@ -199,12 +201,16 @@ impl Report {
 
     pub(super) fn tasks(&mut self, run: TasksRun) -> Result {
         let text = format!(
-            "{:8} {} workers, {} per request, {} bytes: {:.0} tasks/s ({} in {:.1} s)\n  \
+            "{:8} {} workers, {} per request{}, {} bytes: {:.0} tasks/s ({} in {:.1} s)\n  \
              enqueue, claim and complete: p50 {} µs, p99 {} µs\n  \
              server CPU {} µs per task; generator {} µs",
             run.server,
             run.workers,
             run.batch,
+            match run.complete {
+                Completing::Apart => "",
+                Completing::WithClaim => ", completed with the next claim",
+            },
             run.size_bytes,
             run.tasks_per_second,
             run.tasks,

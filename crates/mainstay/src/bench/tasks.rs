@@ -12,6 +12,8 @@ use super::wire::Wire;
 use super::workers;
 use crate::cli::Global;
 use crate::cli::failure::{Failure, Result};
+use serde::Serialize;
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -26,12 +28,24 @@ pub(crate) struct Args {
     /// Tasks per request: 1 uses the requests for single tasks, more uses lines
     #[arg(long, value_name = "TASKS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     batch: u16,
+    /// How tasks are completed
+    #[arg(long, value_enum, default_value_t = Completing::Apart)]
+    complete: Completing,
     /// Bytes of each task's payload
     #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(0..=1 << 16))]
     size: u32,
     /// Seconds to measure
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     seconds: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Completing {
+    /// In a request of its own
+    Apart,
+    /// In the request that claims the next tasks (on Redis, both commands are sent together)
+    WithClaim,
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
@@ -60,6 +74,7 @@ fn measure(server: &Server, args: &Args, seconds: Duration) -> Result<TasksRun> 
         server: server.name(),
         workers: args.workers.into(),
         batch: args.batch.into(),
+        complete: args.complete,
         size_bytes: args.size,
         tasks,
         seconds: ran.took.as_secs_f64(),
@@ -84,7 +99,7 @@ fn work(address: SocketAddr, args: &Args, number: u16, over: &AtomicBool) -> Res
     let payload = "x".repeat(args.size as usize);
     let task = format!(r#"{{"type":"bench","payload":"{payload}"}}"#);
     let batch = format!("{task}\n").repeat(args.batch.into());
-    let claim = format!(r#"{{"worker":"bench-{number}","max":{},"wait":"1s"}}"#, args.batch);
+    let mut running = Vec::new();
     while !over.load(Relaxed) {
         let began = Instant::now();
         if args.batch == 1 {
@@ -92,26 +107,42 @@ fn work(address: SocketAddr, args: &Args, number: u16, over: &AtomicBool) -> Res
         } else {
             connection.post("/v1/queues/bench/tasks", "application/x-ndjson", &batch)?;
         }
-        let claimed = connection.post("/v1/queues/bench/claims", "application/json", &claim)?;
-        let claimed = tasks(claimed);
-        if args.batch == 1 {
-            for (id, token) in &claimed {
-                let path = format!("/v1/queues/bench/tasks/{id}/complete");
-                connection.post(&path, "application/json", &format!(r#"{{"token":"{token}"}}"#))?;
+        let claim = match args.complete {
+            Completing::WithClaim if !running.is_empty() => {
+                let settle = settlements(&running, ",");
+                format!(r#"{{"worker":"bench-{number}","max":{},"settle":[{settle}]}}"#, args.batch)
             }
-        } else if !claimed.is_empty() {
-            let lines: String = claimed
-                .iter()
-                .map(|(id, token)| {
-                    format!("{{\"id\":\"{id}\",\"token\":\"{token}\",\"action\":\"complete\"}}\n")
-                })
-                .collect();
-            connection.post("/v1/queues/bench/settlements", "application/x-ndjson", &lines)?;
-        }
+            _ => format!(r#"{{"worker":"bench-{number}","max":{},"wait":"1s"}}"#, args.batch),
+        };
+        let claimed = tasks(connection.post("/v1/queues/bench/claims", "application/json", &claim)?);
         worked.tasks += claimed.len() as u64;
+        match args.complete {
+            Completing::Apart => complete(&mut connection, args, &claimed)?,
+            Completing::WithClaim => running = claimed,
+        }
         worked.latencies.push(began.elapsed());
     }
+    complete(&mut connection, args, &running)?;
     Ok(worked)
+}
+
+fn complete(connection: &mut Connection, args: &Args, claimed: &[(String, String)]) -> Result {
+    if args.batch == 1 {
+        for (id, token) in claimed {
+            let path = format!("/v1/queues/bench/tasks/{id}/complete");
+            connection.post(&path, "application/json", &format!(r#"{{"token":"{token}"}}"#))?;
+        }
+    } else if !claimed.is_empty() {
+        let lines = settlements(claimed, "\n");
+        connection.post("/v1/queues/bench/settlements", "application/x-ndjson", &lines)?;
+    }
+    Ok(())
+}
+
+fn settlements(claimed: &[(String, String)], separator: &str) -> String {
+    let settlement =
+        |(id, token): &(String, String)| format!(r#"{{"id":"{id}","token":"{token}","action":"complete"}}"#);
+    claimed.iter().map(settlement).collect::<Vec<_>>().join(separator)
 }
 
 /// The same on Redis. Each task is different, because Redis finds a task by its content.
@@ -119,7 +150,7 @@ fn work_on_redis(address: SocketAddr, args: &Args, number: u16, over: &AtomicBoo
     let mut connection = redis::Connection::open(address)?;
     let mut worked = Worked { tasks: 0, latencies: Vec::new() };
     let payload = "x".repeat((args.size as usize).saturating_sub(12));
-    let mut sequence = 0_u32;
+    let (mut sequence, mut running) = (0_u32, Vec::new());
     while !over.load(Relaxed) {
         let began = Instant::now();
         let batch: Vec<_> = (0..args.batch)
@@ -129,11 +160,15 @@ fn work_on_redis(address: SocketAddr, args: &Args, number: u16, over: &AtomicBoo
             })
             .collect();
         connection.enqueue(&batch)?;
-        let claimed = connection.claim(args.batch.into())?;
-        connection.complete(&claimed)?;
+        let claimed = connection.complete_and_claim(&running, args.batch.into())?;
         worked.tasks += claimed.len() as u64;
+        running = claimed;
+        if args.complete == Completing::Apart {
+            connection.complete(&mem::take(&mut running))?;
+        }
         worked.latencies.push(began.elapsed());
     }
+    connection.complete(&running)?;
     Ok(worked)
 }
 

@@ -3,7 +3,8 @@
 use super::{client, patient};
 use crate::node::Node;
 use mainstay_client::{
-    Claim, GroupState, NewGroup, NewTask, Queue, Replay, RetryPolicy, TaskError, TaskState, Which, Worker,
+    Claim, GroupState, NewGroup, NewTask, Queue, Replay, Request, RetryPolicy, Settlement, TaskError,
+    TaskState, Which, Worker,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -125,6 +126,56 @@ async fn a_late_worker_cannot_settle_a_task() {
     assert!(queue.complete(&first, &()).await.unwrap_err().is_claim_lost());
     assert!(second.token > first.token);
     assert_eq!(queue.complete(&second, &()).await.unwrap(), TaskState::Done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_settles_earlier_tasks_in_the_same_request() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let queue = client(&node).queue("q");
+    for id in ["1", "2", "3"] {
+        queue.enqueue(&NewTask::new("t").id(id)).await.unwrap();
+    }
+    let claim = Claim::new("w").max(2);
+    let first = queue.claim(&claim).await.unwrap();
+    let failed = TaskError::throttle("partner", "acme", Duration::from_secs(9));
+    let settlements = vec![
+        Settlement::complete(&first[0], &1).unwrap(),
+        Settlement::give_back(&first[1]),
+        Settlement::fail(&first[0], &failed),
+    ];
+    let next = queue.settle_and_claim(settlements, &claim).await.unwrap();
+    assert_eq!(next.settled[0].as_ref().ok(), Some(&TaskState::Done));
+    assert_eq!(next.settled[1].as_ref().ok(), Some(&TaskState::Ready));
+    assert!(next.settled[2].as_ref().unwrap_err().is_claim_lost());
+    let claimed: Vec<_> = next.tasks.iter().map(|task| task.id.as_str()).collect();
+    assert_eq!(claimed, ["2", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_worker_sends_one_request_for_each_task() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let queue = client(&node).queue("q");
+    let tasks: Vec<_> = (0..50).map(|n| NewTask::new("t").id(n.to_string())).collect();
+    queue.enqueue_all(&tasks).await.unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let worker = Worker::new(queue.clone()).on("t", async |(): ()| Ok::<_, TaskError>(()));
+    let running = tokio::spawn(worker.run(async { drop(stopped.await) }));
+    until(&queue, "49", TaskState::Done).await;
+    drop(stop);
+    assert_eq!(running.await.unwrap().unwrap().completed, 50);
+    let metrics = client(&node).send(&Request::new("GET", "/metrics").unwrap()).await.unwrap();
+    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let requests = |route: &str| -> u64 {
+        let counts = metrics.lines().filter(|line| {
+            line.starts_with("mainstay_http_requests_total") && line.contains(&format!("/{route}\""))
+        });
+        counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    };
+    assert_eq!(requests("complete"), 0, "{metrics}");
+    // The first, one for each task, and perhaps one that waited when the worker was stopped.
+    assert!((51..=52).contains(&requests("claims")), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -110,6 +110,7 @@ pub use schedule::*;
     Settlement,
     SettlementAction,
     Settled,
+    SettledItem,
     SettledLine,
     Task,
     TaskClaim,

@@ -136,11 +136,16 @@ pub struct Claim {
     pub wait: Option<String>,
     /// Names the request among those of the worker. Sent again, it gets the same tasks.
     pub request_id: Option<String>,
+    /// What becomes of tasks that the worker claimed earlier; at most 1,000. Not together with `wait`.
+    #[schema(max_items = 1_000)]
+    pub settle: Option<Vec<Settlement>>,
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Claimed {
+    /// The results of `settle`, in its order.
+    pub settled: Option<Vec<SettledItem>>,
     /// Empty when there was nothing to claim.
     pub tasks: Vec<ClaimedTask>,
 }
@@ -312,6 +317,19 @@ pub struct SettledLine {
     /// The number of the line, from 1. Empty lines count.
     pub line: u64,
     pub id: Option<String>,
+    pub state: Option<TaskState>,
+    pub expires_in: Option<String>,
+    pub cancelled: Option<bool>,
+    pub runs_in: Option<String>,
+    /// Why the settlement had no effect.
+    pub problem: Option<Problem>,
+}
+
+/// The result of one settlement of a claim.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettledItem {
+    pub id: String,
     pub state: Option<TaskState>,
     pub expires_in: Option<String>,
     pub cancelled: Option<bool>,

@@ -122,12 +122,23 @@ pub fn read_lines(headers: &HeaderMap, queue: &QueueName<'_>, body: &[u8]) -> Re
 }
 
 fn read_line(text: &[u8], slot: Slot, id: &mut Option<String>) -> Result<Settlement<'static>> {
-    const MEMBERS: &str = "`id`, `token`, `action` and what belongs to the action";
     let mut reader = Reader::new(text)?;
+    let settlement = read_settlement(&mut reader, slot, id)?;
+    reader.end()?;
+    Ok(settlement)
+}
+
+/// Reads one settlement of many. `id` is set as soon as it is known, also when the rest cannot be read.
+pub(super) fn read_settlement(
+    reader: &mut Reader<'_>,
+    slot: Slot,
+    id: &mut Option<String>,
+) -> Result<Settlement<'static>> {
+    const MEMBERS: &str = "`id`, `token`, `action` and what belongs to the action";
     let (mut sent, mut kind) = (Sent::default(), None);
     // Which members may be there depends on the action, which may come last.
     let mut members: Vec<&'static str> = Vec::new();
-    read_object(&mut reader, MEMBERS, |name, reader| {
+    read_object(reader, MEMBERS, |name, reader| {
         match name {
             "id" => *id = read_label(reader)?.map(Cow::into_owned),
             "action" => kind = Some(read_kind(reader)?),
@@ -140,7 +151,6 @@ fn read_line(text: &[u8], slot: Slot, id: &mut Option<String>) -> Result<Settlem
         }
         Ok(Known::Yes)
     })?;
-    reader.end()?;
     let kind = required(kind, "action")?;
     if let Some(name) = members.into_iter().find(|name| !kind.has(name)) {
         let detail = format!("this action has no member `{name}`; it has {}", kind.members());

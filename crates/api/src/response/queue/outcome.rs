@@ -69,10 +69,22 @@ fn conflict(position: Position, slot: Slot) -> Box<Problem> {
         .text("cursor", Cursor::new(position, slot).to_string())
 }
 
-/// Writes `{"tasks":[...]}`
-pub fn write_claimed(out: &mut Vec<u8>, claimed: &Claimed) {
+/// Writes `{"tasks":[...]}`, with `settled` before that if the request has settled tasks.
+pub fn write_claimed(out: &mut Vec<u8>, claimed: &Claimed, settled: &[(&str, Settled)]) {
     out.reserve(claimed.tasks.iter().map(|task| task.envelope.len() + 160).sum());
-    out.extend_from_slice(b"{\"tasks\":[");
+    out.push(b'{');
+    if !settled.is_empty() {
+        out.extend_from_slice(b"\"settled\":[");
+        for (at, (id, settled)) in settled.iter().enumerate() {
+            out.extend_from_slice(if at == 0 { b"{\"id\":" } else { b",{\"id\":" });
+            json::write_text(out, id);
+            out.push(b',');
+            write_result(out, Ok(*settled));
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"],");
+    }
+    out.extend_from_slice(b"\"tasks\":[");
     for (at, task) in claimed.tasks.iter().enumerate() {
         out.extend_from_slice(if at == 0 { b"{\"id\":" } else { b",{\"id\":" });
         write_id(out, task.id.as_deref(), task.position, claimed.slot);
@@ -159,19 +171,22 @@ pub fn write_settled_lines(out: &mut Vec<u8>, lines: &[LineContext], settled: &[
             write_text_member(out, "id", id);
         }
         out.push(b',');
-        let from = out.len();
-        let problem = match &line.problem {
-            Some(problem) => Some(problem.clone()),
-            None => {
-                settled.next().map_or_else(|| Some(no_task()), |settled| write_members(out, settled).err())
-            }
+        let result = match &line.problem {
+            Some(problem) => Err(problem.clone()),
+            None => settled.next().ok_or_else(no_task),
         };
-        if let Some(problem) = problem {
-            out.truncate(from);
-            out.extend_from_slice(b"\"problem\":");
-            problem.render(out);
-        }
+        write_result(out, result);
         out.extend_from_slice(b"}\n");
+    }
+}
+
+/// Writes the members of a result, or `"problem":{...}`.
+fn write_result(out: &mut Vec<u8>, result: Result<Settled, Box<Problem>>) {
+    let from = out.len();
+    if let Err(problem) = result.and_then(|settled| write_members(out, settled)) {
+        out.truncate(from);
+        out.extend_from_slice(b"\"problem\":");
+        problem.render(out);
     }
 }
 
@@ -238,14 +253,21 @@ mod tests {
         let named = ClaimedTask { id: Some("a\"b".into()), progress: None, ..task.clone() };
         let claimed = Claimed { slot: Slot(7), tasks: vec![task, named] };
         let json: serde_json::Value =
-            serde_json::from_str(&text(|out| write_claimed(out, &claimed))).unwrap();
+            serde_json::from_str(&text(|out| write_claimed(out, &claimed, &[]))).unwrap();
         assert_eq!(
             json["tasks"][0],
             serde_json::json!({"id":"~00000000000000010007","token":"00000000000000090007","attempt":2,
                 "expires_in":"30s","progress":[1],"type":"t","payload":1})
         );
         assert_eq!(json["tasks"][1]["id"], "a\"b");
-        assert_eq!(text(|out| write_claimed(out, &Claimed::default())), r#"{"tasks":[]}"#);
+        assert_eq!(text(|out| write_claimed(out, &Claimed::default(), &[])), r#"{"tasks":[]}"#);
+        let settled = [("a", Settled::Completed), ("b", Settled::ClaimLost)];
+        let written = text(|out| write_claimed(out, &Claimed::default(), &settled));
+        assert!(
+            written.starts_with(r#"{"settled":[{"id":"a","state":"done"},{"id":"b","problem":{"#),
+            "{written}"
+        );
+        assert!(written.ends_with(r#"}],"tasks":[]}"#), "{written}");
     }
 
     #[test]

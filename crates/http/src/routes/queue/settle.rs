@@ -3,8 +3,9 @@
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, LINES, Result};
-use crate::routes::command::{refused, submit};
+use crate::routes::command::refused;
 use crate::routes::parts;
+use crate::unavailable;
 use api::request::queue::settle::{Kind, read_lines, read_one};
 use api::request::queue::slot_of;
 use api::response::queue::outcome::{LineContext, write_settled, write_settled_lines};
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http::request;
 use http_body::Body;
 use model::{Action, Command, Outcome, QueueName, Settle, Settled, Settlement, Wall};
+use runtime::Pending;
 
 /// The size of one result.
 const RESULT_BYTES: usize = 64;
@@ -74,14 +76,40 @@ async fn settle(
     queue: &QueueName<'_>,
     settlements: Vec<Settlement<'static>>,
 ) -> Result<Vec<Settled>> {
-    let countings: Vec<Counting> = settlements.iter().map(Counting::of).collect();
-    let command = Settle { queue: queue.clone().into_owned(), settlements };
-    match submit(context, Command::Settle(command)).await? {
-        Outcome::Settled(settled) => {
-            countings.iter().zip(&settled).for_each(|(counting, settled)| counting.count(context, *settled));
-            Ok(settled)
+    Settling::begin(context, queue, settlements)?.end(context).await
+}
+
+/// Settlements that are on their way to the node.
+pub(super) struct Settling {
+    pending: Pending,
+    countings: Vec<Counting>,
+}
+
+impl Settling {
+    /// Submits the settlements. Commands that are submitted later come after them.
+    pub(super) fn begin(
+        context: &Context,
+        queue: &QueueName<'_>,
+        settlements: Vec<Settlement<'static>>,
+    ) -> Result<Self> {
+        let countings = settlements.iter().map(Counting::of).collect();
+        let command = Command::Settle(Settle { queue: queue.clone().into_owned(), settlements });
+        let pending = context.handle.submit(command).map_err(|error| unavailable::problem(&error))?;
+        Ok(Self { pending, countings })
+    }
+
+    /// The results, in the order of the settlements.
+    pub(super) async fn end(self, context: &Context) -> Result<Vec<Settled>> {
+        match self.pending.await.map_err(|error| unavailable::problem(&error))? {
+            Outcome::Settled(settled) => {
+                self.countings
+                    .iter()
+                    .zip(&settled)
+                    .for_each(|(counting, settled)| counting.count(context, *settled));
+                Ok(settled)
+            }
+            outcome => Err(refused(context, &outcome, Target::Queue)),
         }
-        outcome => Err(refused(context, &outcome, Target::Queue)),
     }
 }
 
