@@ -71,6 +71,19 @@ pub enum BreakerWindow {
     Time(String),
 }
 
+/// The breaker of a queue's tasks: its name is `breaker`, followed by the task's key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct QueueBreaker {
+    /// May be empty if there is a key.
+    pub breaker: String,
+    /// Which key a task has, such as `type` or `payload.host`; `None` for one breaker for all tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Only tasks of these types; all if it is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<String>,
+}
+
 /// Whether calls are admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -64,7 +64,8 @@ pub use aggregate::{Aggregate, AggregateStream, Loaded, Update, UpdateError, Upd
 pub use append::{Append, Appended, AppendedEvent};
 pub use breakers::{
     Breaker, BreakerForced, BreakerInfo, BreakerPermit, BreakerSettings, BreakerState, BreakerWindow,
-    BreakerWorker, CallOutcome, Decision, FailedCall, GuardError, Recorded, Rejected, RejectedBy,
+    BreakerWorker, CallOutcome, Decision, FailedCall, GuardError, QueueBreaker, Recorded, Rejected,
+    RejectedBy,
 };
 pub use client::{Client, ClientBuilder};
 pub use elected::{Elected, Leader, Led};

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use model::{
     AskBreaker, BreakerCircuit, BreakerDecision, BreakerForced, BreakerName, BreakerPermit, BreakerReason,
     BreakerRecord, BreakerRecorded, BreakerSettings, BreakerWindow, CallOutcome, ControlBreaker,
-    DeleteBreaker, PutBreaker, RecordBreaker,
+    DeleteBreaker, KeyExpression, PutBreaker, QueueBreaker, RecordBreaker,
 };
 
 /// Numbers that never change.
@@ -37,6 +37,7 @@ mod tag {
 /// The smallest encoding of a record and of a class.
 const RECORD_BYTES_MIN: usize = 16;
 const CLASS_BYTES_MIN: usize = 1;
+const TYPE_BYTES_MIN: usize = 1;
 
 pub(crate) fn put_put(writer: &mut Writer<'_>, put: &PutBreaker<'_>) {
     put_name(writer, &put.breaker);
@@ -251,6 +252,27 @@ pub(crate) fn get_recorded(reader: &mut Reader<'_>) -> Result<BreakerRecorded, F
             other => return Err(FormatError::invalid("state of a breaker", u64::from(other))),
         },
     })
+}
+
+pub(crate) fn put_queue_breaker(writer: &mut Writer<'_>, breaker: &QueueBreaker) {
+    writer.prefixed(breaker.prefix.as_bytes());
+    writer.prefixed(breaker.key.as_str().as_bytes());
+    writer.varint(breaker.types.len() as u64);
+    for task_type in &breaker.types {
+        writer.prefixed(task_type.as_bytes());
+    }
+}
+
+pub(crate) fn get_queue_breaker(reader: &mut Reader<'_>) -> Result<QueueBreaker, FormatError> {
+    let prefix = reader.text("breaker name")?.to_owned();
+    let what = "key of a breaker";
+    let key = KeyExpression::new(reader.text(what)?).map_err(|_| FormatError::Text { what })?;
+    let count = reader.count(TYPE_BYTES_MIN)?;
+    let mut types = Vec::with_capacity(count.min(16));
+    for _ in 0..count {
+        types.push(reader.text("task type")?.to_owned());
+    }
+    Ok(QueueBreaker { prefix, key, types })
 }
 
 fn put_name(writer: &mut Writer<'_>, name: &BreakerName<'_>) {

@@ -4,8 +4,12 @@
 //! Only outcomes and probes change it. The policy is that of the crate `mainstay-resilience`, on the shard's elapsed
 //! time.
 
-use crate::name::BreakerName;
+use crate::ids::{Namespace, Slot};
+use crate::limit::KeyExpression;
+use crate::limits;
+use crate::name::{BreakerName, slot_of};
 use alloc::borrow::Cow;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -225,6 +229,49 @@ impl FromStr for BreakerPermit {
             nonce: part(24, 40)?,
         })
     }
+}
+
+/// The breaker of a queue's tasks, as its settings name it: a text, and what follows it in the name of each task's
+/// breaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueBreaker {
+    /// The beginning of the name; may be empty if there is a key.
+    pub prefix: String,
+    /// What follows.
+    pub key: KeyExpression,
+    /// Only tasks of these types; all if it is empty.
+    pub types: Vec<String>,
+}
+
+impl QueueBreaker {
+    /// The breaker of a task with this key; `None` if that is not a name.
+    #[must_use]
+    pub fn name(&self, key: &str) -> Option<BreakerName<'static>> {
+        let mut name = format!("{}{key}", self.prefix);
+        name.truncate(name.floor_char_boundary(limits::NAME_BYTES_MAX));
+        BreakerName::new(name).ok()
+    }
+}
+
+/// What comes before the name of a breaker where a limit's name is expected. No limit has such a name.
+const GATE: char = '\0';
+
+/// What stands for a breaker among the limits that hold for a task.
+#[must_use]
+pub fn breaker_gate(breaker: &str) -> String {
+    format!("{GATE}{breaker}")
+}
+
+/// The breaker that this stands for; `None` if it is the name of a limit.
+#[must_use]
+pub fn gate_breaker(limit: &str) -> Option<&str> {
+    limit.strip_prefix(GATE)
+}
+
+/// The slot of what a task waits for: that of the limit, or of the breaker.
+#[must_use]
+pub fn gate_slot(limit: &str) -> Slot {
+    slot_of(Namespace::ROOT, gate_breaker(limit).unwrap_or(limit))
 }
 
 /// The reply to a call that asks for a permit.

@@ -41,7 +41,8 @@ pub mod view;
 pub use breaker::{
     AskBreaker, BadPermit, BreakerCircuit, BreakerDecision, BreakerForced, BreakerPermit, BreakerReason,
     BreakerRecord, BreakerRecorded, BreakerSettings, BreakerWindow, CallOutcome, ControlBreaker,
-    DeleteBreaker, PutBreaker, RecordBreaker, breaker_source,
+    DeleteBreaker, PutBreaker, QueueBreaker, RecordBreaker, breaker_gate, breaker_source, gate_breaker,
+    gate_slot,
 };
 pub use command::{
     Append, Check, CleanUp, Command, DeleteStream, Entry, Expected, ExpireEvents, ExpireRecords, Filled,

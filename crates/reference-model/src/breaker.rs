@@ -4,12 +4,12 @@ use super::{Simple, SimpleOutcome};
 use model::{
     AskBreaker, BreakerCircuit, BreakerDecision, BreakerForced, BreakerName, BreakerPermit, BreakerReason,
     BreakerRecord, BreakerRecorded, BreakerSettings, BreakerWindow, CallOutcome, Command, ControlBreaker,
-    DeleteBreaker, PutBreaker, RecordBreaker, breaker_source,
+    DeleteBreaker, PutBreaker, RecordBreaker, breaker_gate, breaker_source,
 };
 use seeded_rng::Rng;
 
 /// The names that commands are drawn for.
-pub const NAMES: [&str; 3] = ["partner", "mail-{7}", "żółw"];
+pub const NAMES: [&str; 5] = ["partner", "mail-{7}", "żółw", "send", "mail-h0"];
 const WORKERS: [&str; 4] = ["a", "b", "c", ""];
 
 /// One breaker that has a row.
@@ -161,7 +161,7 @@ impl Breaker {
         }
     }
 
-    fn ask(&mut self, now: u64, random: u64) -> BreakerDecision {
+    fn ask(&mut self, now: u64, random: u64, probe_ms: u64) -> BreakerDecision {
         self.look_at_the_time(now);
         let rejected =
             |reason, retry_ms: u64| BreakerDecision::Rejected { reason, retry_ms: retry_ms.max(1) };
@@ -202,8 +202,40 @@ impl Breaker {
             return rejected(BreakerReason::Probing, (free - now).min(1_000));
         }
         self.probe_last += 1;
-        self.probes.push((self.probe_last, now + self.settings.probe_ms));
+        self.probes.push((self.probe_last, now + probe_ms));
         BreakerDecision::Admitted { generation: self.generation, probe: self.probe_last }
+    }
+
+    /// How many tasks may begin when this many run; or else when time may change that.
+    fn tasks_admitted(&self, running: u64, now: u64) -> Result<u64, Option<u64>> {
+        match self.forced {
+            BreakerForced::Open => return Err(None),
+            BreakerForced::Closed => return Ok(u64::MAX),
+            BreakerForced::No => {}
+        }
+        let all = u64::from(self.settings.probes);
+        let at_once = u64::from(self.settings.probes_at_once).min(all);
+        match self.circuit {
+            BreakerCircuit::Closed => {
+                let end = self.since + self.settings.ramp_ms;
+                if !self.is_ramping || now >= end {
+                    return Ok(u64::MAX);
+                }
+                let may_run = self.window(now).len() as u64 + 1;
+                if running < may_run { Ok(may_run - running) } else { Err(Some(end)) }
+            }
+            BreakerCircuit::Open if now < self.until => Err(Some(self.until)),
+            BreakerCircuit::Open => Ok(at_once),
+            BreakerCircuit::HalfOpen => {
+                let live: Vec<u64> =
+                    self.probes.iter().map(|(_, until)| *until).filter(|until| now < *until).collect();
+                let ended = u64::from(self.succeeded + self.lost);
+                let ended = if live.is_empty() && ended >= all { 0 } else { ended };
+                let taken = live.len() as u64;
+                let free = at_once.saturating_sub(taken).min(all.saturating_sub(taken + ended));
+                if free > 0 { Ok(free) } else { Err(live.into_iter().min()) }
+            }
+        }
     }
 
     /// Whether the outcome counts.
@@ -279,6 +311,20 @@ impl Breaker {
         self.failed.push((source, now));
     }
 
+    /// For each call in the window, whether it failed.
+    fn window(&self, now: u64) -> Vec<bool> {
+        match self.settings.window {
+            BreakerWindow::Calls(calls) => {
+                self.calls.iter().rev().take(calls as usize).map(|(_, failed)| *failed).collect()
+            }
+            BreakerWindow::Time(length_ms) => {
+                let bucket = |ms: u64| ms * 1_000_000 / (length_ms * 1_000_000 / 10);
+                let recent = |(at, _): &&(u64, bool)| bucket(now) - bucket(*at) < 10;
+                self.calls.iter().filter(recent).map(|(_, failed)| *failed).collect()
+            }
+        }
+    }
+
     fn is_too_much(&self, now: u64) -> bool {
         let of_late = |(_, last): &&(u32, u64)| now - last <= self.settings.workers_within_ms;
         let workers = self.failed.iter().filter(of_late).count();
@@ -288,16 +334,7 @@ impl Breaker {
         if self.settings.consecutive_failures.is_some_and(|most| self.consecutive >= most) {
             return true;
         }
-        let window: Vec<bool> = match self.settings.window {
-            BreakerWindow::Calls(calls) => {
-                self.calls.iter().rev().take(calls as usize).map(|(_, failed)| *failed).collect()
-            }
-            BreakerWindow::Time(length_ms) => {
-                let bucket = |ms: u64| ms * 1_000_000 / (length_ms * 1_000_000 / 10);
-                let recent = |(at, _): &&(u64, bool)| bucket(now) - bucket(*at) < 10;
-                self.calls.iter().filter(recent).map(|(_, failed)| *failed).collect()
-            }
-        };
+        let window = self.window(now);
         let failures = window.iter().filter(|failed| **failed).count();
         window.len() >= self.settings.calls_min as usize
             && self
@@ -314,6 +351,41 @@ impl Simple {
         self.breakers.iter().find(|breaker| breaker.name == name)
     }
 
+    pub(crate) fn tasks_admitted(&self, name: &str, running: u64) -> Result<u64, Option<u64>> {
+        self.breaker(name).map_or(Ok(u64::MAX), |breaker| breaker.tasks_admitted(running, self.elapsed))
+    }
+
+    /// A task of a queue with this breaker begins. Returns the generation, and the number of the probe or 0.
+    pub(crate) fn begin_task(&mut self, name: &str) -> (u32, u32) {
+        const CLAIM_MS: u64 = 366 * 24 * 3_600_000;
+        let now = self.elapsed;
+        let mut breaker = self.breaker(name).cloned().unwrap_or_else(|| Breaker::new(name, now));
+        match breaker.ask(now, 0, CLAIM_MS) {
+            BreakerDecision::Admitted { generation, probe } => {
+                if probe > 0 {
+                    self.put_breaker(breaker);
+                }
+                (generation, probe)
+            }
+            BreakerDecision::Rejected { .. } => (breaker.generation, 0),
+        }
+    }
+
+    /// A task that was admitted has ended.
+    pub(crate) fn end_task_of(&mut self, name: &str, admitted: (u32, u32), worker: &str, call: &Call) {
+        let now = self.elapsed;
+        let mut breaker = self.breaker(name).cloned().unwrap_or_else(|| Breaker::new(name, now));
+        let permit = BreakerPermit { name_hash: 0, generation: admitted.0, probe: admitted.1, nonce: 0 };
+        if breaker.record(permit, breaker_source(worker), call, now) {
+            self.put_breaker(breaker);
+        }
+    }
+
+    fn put_breaker(&mut self, breaker: Breaker) {
+        self.breakers.retain(|other| other.name != breaker.name);
+        self.breakers.push(breaker);
+    }
+
     pub(crate) fn ask_breaker(&mut self, ask: &BreakerAsk) -> SimpleOutcome {
         let (name, now) = (ask.name().to_owned(), self.elapsed);
         let mut breaker = self.breaker(&name).cloned().unwrap_or_else(|| Breaker::new(&name, now));
@@ -326,6 +398,9 @@ impl Simple {
                 let before = self.breakers.len();
                 self.breakers.retain(|breaker| breaker.name != name);
                 let existed = self.breakers.len() < before;
+                if existed {
+                    self.free_key(&breaker_gate(&name), "");
+                }
                 return if existed { SimpleOutcome::BreakerDeleted } else { SimpleOutcome::NoBreaker };
             }
             BreakerAsk::Control(_, forced) => {
@@ -334,7 +409,8 @@ impl Simple {
                 (is_changed, SimpleOutcome::BreakerControlled)
             }
             BreakerAsk::Ask(_, random) => {
-                let decision = breaker.ask(now, *random);
+                let probe_ms = breaker.settings.probe_ms;
+                let decision = breaker.ask(now, *random, probe_ms);
                 let is_probe = matches!(decision, BreakerDecision::Admitted { probe, .. } if probe > 0);
                 (is_probe, SimpleOutcome::BreakerAsked(decision))
             }
@@ -355,8 +431,10 @@ impl Simple {
             }
         };
         if is_changed {
-            self.breakers.retain(|breaker| breaker.name != name);
-            self.breakers.push(breaker);
+            self.put_breaker(breaker);
+            if !matches!(ask, BreakerAsk::Ask(..)) {
+                self.free_key(&breaker_gate(&name), "");
+            }
         }
         outcome
     }

@@ -525,7 +525,11 @@ impl Simple {
             }
             Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
             Ask::Execution(ask) => self.ask_execution(ask),
-            Ask::Breaker(ask) => self.ask_breaker(ask),
+            Ask::Breaker(ask) => {
+                let outcome = self.ask_breaker(ask);
+                self.open_freed();
+                outcome
+            }
             Ask::Queue(ask) => self.ask_queue(ask),
             Ask::Schedule(ask) => {
                 let outcome = self.ask_schedule(ask);

@@ -40,6 +40,9 @@ pub struct QueueSettings {
     /// The limits that hold for its tasks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<QueueLimit>,
+    /// The breaker that its tasks wait for while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<QueueBreaker>,
 }
 
 /// How many tasks are in which state.

@@ -7,13 +7,13 @@ use crate::problem::{Problem, Result};
 use crate::request::head::Head;
 use crate::request::object::{
     Known, invalid, missing, read_array, read_duration_in, read_label, read_labels, read_name,
-    read_number_in, read_object, read_text,
+    read_number_in, read_object, read_optional_text, read_text,
 };
 use crate::request::queue::tasks::write_duration;
 use http::HeaderMap;
 use model::{
-    BreakerName, BreakerPermit, BreakerRecord, BreakerSettings, BreakerWindow, CallOutcome, PutBreaker,
-    RecordBreaker, limits,
+    BreakerName, BreakerPermit, BreakerRecord, BreakerSettings, BreakerWindow, CallOutcome, KeyExpression,
+    PutBreaker, QueueBreaker, RecordBreaker, limits,
 };
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -236,6 +236,55 @@ impl OneRecord {
         };
         Ok(BreakerRecord { permit, worker: self.worker.into(), outcome })
     }
+}
+
+/// Reads the breaker of a queue's tasks, or null.
+pub(crate) fn read_queue_breaker(reader: &mut Reader<'_>) -> Result<Option<QueueBreaker>> {
+    if reader.peek() == Some(b'n') {
+        reader.value()?;
+        return Ok(None);
+    }
+    let mut read = QueueBreaker { prefix: String::new(), key: KeyExpression::NOTHING, types: Vec::new() };
+    read_object(reader, "`breaker`, `key` and `types`", |name, reader| {
+        match name {
+            "breaker" => {
+                let prefix = read_optional_text(reader)?.unwrap_or_default();
+                if !prefix.is_empty() {
+                    read.prefix = BreakerName::new(prefix)?.into_string();
+                }
+            }
+            "key" => {
+                if let Some(text) = read_optional_text(reader)? {
+                    read.key = KeyExpression::new(text).map_err(|error| invalid(error.to_string()))?;
+                }
+            }
+            "types" => {
+                let types = read_labels(reader, limits::LIMIT_TYPES_MAX)?;
+                read.types = types.into_iter().map(Cow::into_owned).collect();
+            }
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    })?;
+    if read.prefix.is_empty() && read.key == KeyExpression::NOTHING {
+        return Err(missing("breaker"));
+    }
+    Ok(Some(read))
+}
+
+/// Writes the breaker of a queue's tasks, as it can be read.
+pub(crate) fn write_queue_breaker(out: &mut Vec<u8>, breaker: &QueueBreaker) {
+    out.extend_from_slice(b"{\"breaker\":");
+    json::write_text(out, &breaker.prefix);
+    if breaker.key != KeyExpression::NOTHING {
+        out.extend_from_slice(b",\"key\":");
+        json::write_text(out, breaker.key.as_str());
+    }
+    for (at, task_type) in breaker.types.iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b",\"types\":[" } else { b"," });
+        json::write_text(out, task_type);
+    }
+    out.extend_from_slice(if breaker.types.is_empty() { b"}" } else { b"]}" });
 }
 
 fn check_head(headers: &HeaderMap, why_no_key: &'static str) -> Result<()> {

@@ -1,6 +1,7 @@
 //! One command, one outcome and one row of every shape of breakers, by name.
 
 use crate::golden::check;
+use crate::queue::bare_task_row;
 use crate::samples::{CLOCK, Sample};
 use format::row::{
     BreakerCalls, BreakerFailure, BreakerMode, BreakerRow, BreakerState, BreakerWorker, RecentRow,
@@ -9,7 +10,8 @@ use format::row::{
 use model::{
     AskBreaker, Behaviour, BreakerCircuit, BreakerDecision, BreakerForced, BreakerName, BreakerPermit,
     BreakerReason, BreakerRecord, BreakerRecorded, BreakerSettings, BreakerWindow, CallOutcome, Command,
-    ControlBreaker, DeleteBreaker, Elapsed, Outcome, PutBreaker, RecordBreaker, Refusal, Slot, Wall,
+    ControlBreaker, DeleteBreaker, Elapsed, KeyExpression, Outcome, PutBreaker, PutQueue, QueueBreaker,
+    QueueName, QueueOptions, QueueSettings, RecordBreaker, Refusal, Slot, Wall,
 };
 
 const SLOT: Slot = Slot(51_197);
@@ -40,7 +42,14 @@ pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
         record(permit(300, 400), "", CallOutcome::Failed { class: "timeout".into() }),
         record(permit(0, 0), "w-2", CallOutcome::Ignored),
     ];
+    let key = KeyExpression::new("payload.to.host").unwrap();
+    let types = vec!["send-mail".to_owned(), "t".to_owned()];
+    let of_queue = QueueBreaker { prefix: "żółw/".to_owned(), key, types };
+    let options = QueueOptions { breaker: Some(of_queue), ..QueueOptions::NONE };
+    let queue = QueueName::new("żółw").unwrap();
+    let with_breaker = PutQueue { queue, settings: QueueSettings { options, ..QueueSettings::default() } };
     vec![
+        ("put-queue-with-breaker", Command::PutQueue(with_breaker)),
         ("put-breaker", put(settings())),
         ("put-breaker-default", put(BreakerSettings::default())),
         ("delete-breaker", Command::DeleteBreaker(DeleteBreaker { breaker: name() })),
@@ -160,8 +169,13 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("breaker-key", breaker_key(SLOT, "żółw")),
         ("breaker-recent-key", breaker_recent_key(SLOT, u128::MAX / 5, 255).to_vec()),
         ("breaker-recent", recent().encode()),
+        ("task-of-breaker", task().encode()),
     ];
     commands.chain(outcomes).chain(rows).chain(more).collect()
+}
+
+fn task() -> TaskRow {
+    TaskRow { call: Some((300, 400)), ..bare_task_row() }
 }
 
 fn breakers() -> [(&'static str, BreakerRow); 5] {
@@ -192,6 +206,7 @@ fn breakers_read_back_as_they_were() {
     for (name, row) in breakers() {
         assert_eq!(BreakerRow::decode(&samples[name]), Ok(row), "{name}");
     }
+    assert_eq!(TaskRow::decode(&task().encode()), Ok(task()));
     assert_eq!(RecentRow::decode(&recent().encode()), Ok(recent()));
     let key = breaker_key(SLOT, "żółw");
     assert_eq!(parse_breaker_key(&key).unwrap(), Some(name()));

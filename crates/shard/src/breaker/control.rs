@@ -4,7 +4,7 @@
 //! released, it starts again, closed, and has forgotten its calls and trips.* Holding it as it is held already changes
 //! nothing.
 
-use super::{Breaker, Change};
+use super::{Breaker, Change, tasks};
 use crate::overlay::Overlay;
 use model::{ControlBreaker, Outcome, View, ViewError};
 
@@ -17,6 +17,7 @@ pub(crate) fn apply<V: View>(
     if breaker.row.state.forced != control.forced {
         breaker.force(control.forced, overlay.shard.elapsed);
         breaker.save(Change::Told, overlay);
+        tasks::let_go_on(control.breaker.as_str(), overlay)?;
     }
     Ok(Outcome::BreakerControlled)
 }

@@ -3,7 +3,7 @@
 //! *Its settings and all that it remembers are gone. It begins anew, closed and with the default settings, when it is
 //! next used.*
 
-use super::{hash, key, row, slot};
+use super::{hash, key, row, slot, tasks};
 use crate::overlay::Overlay;
 use format::row::breaker_recent_key;
 use model::{DeleteBreaker, Outcome, Refusal, View, ViewError, limits};
@@ -25,5 +25,6 @@ pub(crate) fn apply<V: View>(
         }
     }
     overlay.notify(key(name));
+    tasks::let_go_on(name, overlay)?;
     Ok(Outcome::BreakerDeleted)
 }

@@ -16,6 +16,7 @@
 //! | `control.rs` | hold it open or closed |
 //! | `ask.rs`, `record.rs` | admit a call, and count its outcome |
 //! | `recent.rs` | the permits whose outcomes were recorded last |
+//! | `tasks.rs` | the tasks of queues that name a breaker |
 //! | `state.rs` | the library's state as a row |
 
 pub(crate) mod ask;
@@ -25,6 +26,9 @@ pub(crate) mod put;
 mod recent;
 pub(crate) mod record;
 mod state;
+#[cfg(test)]
+mod task_tests;
+pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@
 //! *The settings apply from now on. What the breaker remembers stays: one that is open stays open for as long as it was
 //! to be. Only a window of another length starts empty.*
 
-use super::{Breaker, Change};
+use super::{Breaker, Change, tasks};
 use crate::overlay::Overlay;
 use model::{Outcome, PutBreaker, View, ViewError};
 
@@ -15,5 +15,6 @@ pub(crate) fn apply<V: View>(
     let mut breaker = Breaker::load(put.breaker.as_str(), overlay)?;
     breaker.set(put.settings.clone(), overlay.shard.elapsed);
     breaker.save(Change::Told, overlay);
+    tasks::let_go_on(put.breaker.as_str(), overlay)?;
     Ok(Outcome::BreakerPut)
 }

@@ -6,7 +6,7 @@
 //! breaker, however many they are.
 
 use super::recent::Recent;
-use super::{Breaker, Change, time};
+use super::{Breaker, Change, tasks, time};
 use crate::overlay::Overlay;
 use alloc::borrow::ToOwned;
 use format::row::{BreakerFailure, BreakerRow, BreakerWorker};
@@ -42,13 +42,14 @@ pub(crate) fn apply<V: View>(
     if recorded.counted > 0 {
         recent.save(name, overlay);
         breaker.save(Change::Quiet, overlay);
+        tasks::let_go_on(name, overlay)?;
     }
     Ok(Outcome::BreakerRecorded(recorded))
 }
 
 impl Breaker {
     /// Counts the outcome of a call. Returns false if it is stale.
-    fn record(&mut self, record: &BreakerRecord<'_>, now: Elapsed, wall: Wall) -> bool {
+    pub(super) fn record(&mut self, record: &BreakerRecord<'_>, now: Elapsed, wall: Wall) -> bool {
         let call = self.call(&record.outcome);
         let BreakerRecord { permit, worker, .. } = record;
         let ticket = Ticket::from_parts(permit.generation, permit.probe, breaker_source(worker));

@@ -137,7 +137,7 @@ impl Script {
     }
 }
 
-fn settings(words: &[&str]) -> BreakerSettings {
+pub(super) fn settings(words: &[&str]) -> BreakerSettings {
     let mut settings = BreakerSettings { ramp_ms: 0, forget_after_ms: 60_000, ..BreakerSettings::default() };
     for word in words {
         let (name, value) = word.split_once('=').unwrap();

@@ -111,6 +111,20 @@ pub enum BreakerForced {
     Closed,
 }
 
+/// The breaker of a queue's tasks: its name is `breaker`, followed by the task's key.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueueBreaker {
+    /// May be absent if there is a `key`.
+    #[schema(example = "reports/")]
+    pub breaker: Option<String>,
+    /// Which key a task has, as for a limit. When absent, all tasks have one breaker.
+    #[schema(example = "type")]
+    pub key: Option<String>,
+    /// Only tasks of these types. The default is all.
+    pub types: Option<Vec<String>>,
+}
+
 /// The last failure that counted.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -165,6 +165,7 @@ pub use schedule::*;
     CallOutcome,
     BreakerRecorded,
     BreakerControlled,
+    QueueBreaker,
     BreakerList,
     ListedBreaker,
     LimitSettings,

@@ -657,6 +657,8 @@ pub struct QueueSettings {
     pub concurrency: Option<u32>,
     /// At most 8 limits that hold for the queue's tasks.
     pub limits: Option<Vec<QueueLimit>>,
+    /// The breaker that the queue's tasks wait for while it is open.
+    pub breaker: Option<QueueBreaker>,
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
