@@ -4,6 +4,7 @@ use super::Queue;
 use super::duration;
 use super::limit::QueueLimit;
 use super::task::{RetryPolicy, TaskInfo, TaskState};
+use crate::breakers::QueueBreaker;
 use crate::client::{Client, Query};
 use crate::error::{Error, Result};
 use crate::transport::{Call, Repeat};

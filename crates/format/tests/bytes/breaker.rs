@@ -4,7 +4,7 @@ use crate::golden::check;
 use crate::queue::bare_task_row;
 use crate::samples::{CLOCK, Sample};
 use format::row::{
-    BreakerCalls, BreakerFailure, BreakerMode, BreakerRow, BreakerState, BreakerWorker, RecentRow,
+    BreakerCalls, BreakerFailure, BreakerMode, BreakerRow, BreakerState, BreakerWorker, RecentRow, TaskRow,
     breaker_key, breaker_recent_key, next_breaker, parse_breaker_key,
 };
 use model::{

@@ -1,6 +1,7 @@
 //! The JSON objects of task queues.
 
 use super::Problem;
+use super::breaker::QueueBreaker;
 use super::limit::{QueueLimit, TaskBlockedOn, Throttle};
 use serde::Deserialize;
 use serde_json::Value;
