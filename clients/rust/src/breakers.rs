@@ -2,6 +2,7 @@
 
 use crate::client::{Client, encode};
 use crate::error::{Error, Result};
+use crate::queue::duration;
 use crate::transport::{Call, Repeat};
 use crate::watch::Watch;
 use http::Method;
@@ -349,7 +350,11 @@ impl Breaker {
             Some(token) => Decision::Admitted(BreakerPermit { token, is_probe: reply.probe }),
             None => Decision::Rejected(Rejected {
                 by: reply.reason.unwrap_or(RejectedBy::Open),
-                retry_in: reply.retry_in.as_deref().and_then(duration).unwrap_or(Duration::from_secs(1)),
+                retry_in: reply
+                    .retry_in
+                    .as_deref()
+                    .and_then(duration::parse)
+                    .unwrap_or(Duration::from_secs(1)),
             }),
         })
     }
@@ -470,33 +475,5 @@ impl Breaker {
 
     fn path(&self, below: &str) -> String {
         format!("/v1/breakers/{}{below}", encode(&self.name))
-    }
-}
-
-/// Reads a number and a unit.
-fn duration(text: &str) -> Option<Duration> {
-    let at = text.find(|letter: char| !letter.is_ascii_digit())?;
-    let (number, unit) = text.split_at(at);
-    let each_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        "w" => 604_800_000,
-        _ => return None,
-    };
-    Some(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(each_ms)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_read_as_the_server_writes_them() {
-        for (text, ms) in [("1500ms", Some(1_500)), ("5s", Some(5_000)), ("2m", Some(120_000)), ("5", None)] {
-            assert_eq!(duration(text), ms.map(Duration::from_millis), "{text}");
-        }
     }
 }

@@ -176,6 +176,66 @@ fn a_watch_shows_a_breaker_as_it_is_and_then_each_change() {
 }
 
 #[test]
+fn tasks_of_a_queue_wait_for_their_breaker() {
+    check(
+        &Node::start(),
+        r#"
+        > PUT /v1/queues/q
+          {"breaker":{"breaker":"hosts/","key":"payload.host"}}
+        < 200
+          settings.breaker = {"breaker":"hosts/","key":"payload.host"}
+        > PUT /v1/breakers/hosts%2Fx
+          {"consecutive_failures":1,"open_for":"1h","open_for_max":"1h"}
+        < 200
+        > POST /v1/queues/q/tasks
+          {"id":"a","type":"t","payload":{"host":"x"},"retry":{"attempts":5,"first":"0s","max":"0s"}}
+        < 200
+        > POST /v1/queues/q/tasks
+          {"id":"b","type":"t","payload":{"host":"y"}}
+        < 200
+        > POST /v1/queues/q/claims
+          {"worker":"w","max":1}
+        < 200
+          tasks[0].id = "a"
+          tasks[0].token = $token
+        > POST /v1/queues/q/tasks/a/fail
+          {"token":"$token","class":"timeout"}
+        < 200
+        > GET /v1/breakers/hosts%2Fx
+        < 200
+          state = "open"
+          last_failure.class = "timeout"
+          last_failure.worker = "w"
+        > POST /v1/queues/q/claims
+          {"worker":"w","max":9}
+        < 200
+          tasks.length = 1
+          tasks[0].id = "b"
+        > GET /v1/queues/q/tasks/a
+        < 200
+          state = "blocked"
+          attempts = 1
+          blocked_on.reason = "breaker"
+          blocked_on.breaker = "hosts/x"
+        > POST /v1/breakers/hosts%2Fx/close
+        < 200
+        > POST /v1/queues/q/claims
+          {"worker":"w","max":9}
+        < 200
+          tasks.length = 1
+          tasks[0].id = "a"
+        > PUT /v1/queues/q
+          {"breaker":{"types":["t"]}}
+        < 400 missing_member
+        > PUT /v1/queues/q
+          {"breaker":{"key":"host"}}
+        < 400 invalid_member
+          member = "breaker.key"
+        "#,
+    );
+}
+
+#[test]
 fn wrong_requests_are_refused_and_change_nothing() {
     let node = Node::start();
     let mut script = Script::new(&node);
