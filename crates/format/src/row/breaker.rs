@@ -52,6 +52,12 @@ pub fn breaker_recent_key(slot: Slot, breaker: u128, group: u16) -> [u8; PREFIX_
         .done()
 }
 
+/// The key of [`BreakerTally`]. It is in the shard's first slot.
+#[must_use]
+pub fn breaker_tally_key(first: Slot) -> [u8; PREFIX_BYTES] {
+    Fill::new(first, Namespace::ROOT, kind::BREAKER_TALLY).done()
+}
+
 /// A breaker that has been used, or that has settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakerRow {
@@ -319,6 +325,44 @@ impl BreakerCalls {
             }
             other => Err(FormatError::invalid("window of a breaker", u64::from(other))),
         }
+    }
+}
+
+/// How many breakers there are, by state, and how often one has opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BreakerTally {
+    pub closed: u64,
+    pub open: u64,
+    pub half_open: u64,
+    /// By itself, of all breakers that ever were.
+    pub opened: u64,
+}
+
+impl BreakerTally {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(16);
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        for number in [self.closed, self.open, self.half_open, self.opened] {
+            writer.varint(number);
+        }
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not its bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "count of breakers")?;
+        let tally = Self {
+            closed: reader.varint()?,
+            open: reader.varint()?,
+            half_open: reader.varint()?,
+            opened: reader.varint()?,
+        };
+        reader.end()?;
+        Ok(tally)
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) mod kind {
 
     pub(in crate::row) const BREAKER: u8 = 48;
     pub(in crate::row) const BREAKER_RECENT: u8 = 49;
+    pub(in crate::row) const BREAKER_TALLY: u8 = 50;
 
     pub(in crate::row) const LIMIT: u8 = 29;
     pub(in crate::row) const LIMIT_KEY: u8 = 30;

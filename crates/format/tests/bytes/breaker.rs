@@ -4,8 +4,8 @@ use crate::golden::check;
 use crate::queue::bare_task_row;
 use crate::samples::{CLOCK, Sample};
 use format::row::{
-    BreakerCalls, BreakerFailure, BreakerMode, BreakerRow, BreakerState, BreakerWorker, RecentRow, TaskRow,
-    breaker_key, breaker_recent_key, next_breaker, parse_breaker_key,
+    BreakerCalls, BreakerFailure, BreakerMode, BreakerRow, BreakerState, BreakerTally, BreakerWorker,
+    RecentRow, TaskRow, breaker_key, breaker_recent_key, breaker_tally_key, next_breaker, parse_breaker_key,
 };
 use model::{
     AskBreaker, Behaviour, BreakerCircuit, BreakerDecision, BreakerForced, BreakerName, BreakerPermit,
@@ -170,9 +170,13 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("breaker-recent-key", breaker_recent_key(SLOT, u128::MAX / 5, 255).to_vec()),
         ("breaker-recent", recent().encode()),
         ("task-of-breaker", task().encode()),
+        ("breaker-tally-key", breaker_tally_key(Slot(0)).to_vec()),
+        ("breaker-tally", TALLY.encode()),
     ];
     commands.chain(outcomes).chain(rows).chain(more).collect()
 }
+
+const TALLY: BreakerTally = BreakerTally { closed: 300, open: 2, half_open: 1, opened: 400 };
 
 fn task() -> TaskRow {
     TaskRow { call: Some((300, 400)), ..bare_task_row() }
@@ -206,6 +210,7 @@ fn breakers_read_back_as_they_were() {
     for (name, row) in breakers() {
         assert_eq!(BreakerRow::decode(&samples[name]), Ok(row), "{name}");
     }
+    assert_eq!(BreakerTally::decode(&TALLY.encode()), Ok(TALLY));
     assert_eq!(TaskRow::decode(&task().encode()), Ok(task()));
     assert_eq!(RecentRow::decode(&recent().encode()), Ok(recent()));
     let key = breaker_key(SLOT, "żółw");

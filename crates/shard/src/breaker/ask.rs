@@ -16,7 +16,7 @@ pub(crate) fn apply<V: View>(
     let mut breaker = Breaker::load(ask.breaker.as_str(), overlay)?;
     let decision = breaker.ask(overlay.shard.elapsed, ask.random);
     if matches!(decision, BreakerDecision::Admitted { probe, .. } if probe != 0) {
-        breaker.save(Change::Told, overlay);
+        breaker.save(Change::Told, overlay)?;
     }
     Ok(Outcome::BreakerAsked(decision))
 }

@@ -16,7 +16,7 @@ pub(crate) fn apply<V: View>(
     let mut breaker = Breaker::load(control.breaker.as_str(), overlay)?;
     if breaker.row.state.forced != control.forced {
         breaker.force(control.forced, overlay.shard.elapsed);
-        breaker.save(Change::Told, overlay);
+        breaker.save(Change::Told, overlay)?;
         tasks::let_go_on(control.breaker.as_str(), overlay)?;
     }
     Ok(Outcome::BreakerControlled)

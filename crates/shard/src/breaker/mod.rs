@@ -37,7 +37,7 @@ use crate::overlay::Overlay;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use format::row::{BreakerRow, breaker_key};
+use format::row::{BreakerRow, BreakerTally, breaker_key, breaker_tally_key};
 use mainstay_resilience::breaker::{Circuit, Config, Forced, Request, State, Ticket};
 use mainstay_resilience::{Decide, Decision, Input, Outcome as Call, Reason, Time};
 use model::{
@@ -56,8 +56,16 @@ pub(crate) struct Breaker {
     pub(crate) config: Config,
     pub(crate) state: State,
     pub(crate) row: BreakerRow,
-    /// The generation that is stored; `None` if the breaker has no row yet.
-    stored: Option<u32>,
+    /// What is stored; `None` if the breaker has no row yet.
+    stored: Option<Stored>,
+}
+
+/// What others hear of when it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stored {
+    generation: u32,
+    circuit: BreakerCircuit,
+    opened: u64,
 }
 
 impl Breaker {
@@ -70,7 +78,11 @@ impl Breaker {
             Some(row) => state::restore(&row.state),
             None => config.state(),
         };
-        let generation = stored.as_ref().map(|_| state.generation());
+        let before = stored.as_ref().map(|row| Stored {
+            generation: state.generation(),
+            circuit: shown(&state),
+            opened: row.opened,
+        });
         let row = stored.unwrap_or_else(|| BreakerRow {
             settings: None,
             state: state::save(&state),
@@ -79,7 +91,7 @@ impl Breaker {
             workers: Vec::new(),
             failure: None,
         });
-        Ok(Self { name: name.to_owned(), config, state, row, stored: generation })
+        Ok(Self { name: name.to_owned(), config, state, row, stored: before })
     }
 
     pub(crate) fn settings(&self) -> BreakerSettings {
@@ -95,11 +107,7 @@ impl Breaker {
     }
 
     pub(crate) fn circuit(&self) -> BreakerCircuit {
-        match self.state.circuit() {
-            Circuit::Closed => BreakerCircuit::Closed,
-            Circuit::Open => BreakerCircuit::Open,
-            Circuit::HalfOpen => BreakerCircuit::HalfOpen,
-        }
+        shown(&self.state)
     }
 
     /// Whether a call is admitted. Only a probe changes the breaker.
@@ -144,21 +152,84 @@ impl Breaker {
     }
 
     /// Writes the breaker. Who watches it hears of transitions and of `change`.
-    pub(crate) fn save<V: View>(mut self, change: Change, overlay: &mut Overlay<'_, '_, V>) {
+    pub(crate) fn save<V: View>(
+        mut self,
+        change: Change,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
         let key = key(&self.name);
-        if self.stored != Some(self.state.generation()) {
+        let (generation, circuit) = (self.state.generation(), self.circuit());
+        let now = Stored { generation, circuit, opened: self.row.opened };
+        if self.stored.is_none_or(|before| before.generation != generation) {
             self.row.changed = overlay.shard.wall;
-        }
-        if self.stored != Some(self.state.generation()) || change == Change::Told {
+            overlay.notify(key.clone());
+        } else if change == Change::Told {
             overlay.notify(key.clone());
         }
+        count(self.stored, Some(now), overlay)?;
         self.row.state = state::save(&self.state);
         if self.stored.is_none() {
             // So that its probes have other numbers than those of a breaker with this name that was deleted.
             self.row.state.probe_last = overlay.shard.elapsed.0 as u32;
         }
         overlay.put(key, self.row.encode());
+        Ok(())
     }
+
+    /// Deletes the breaker's row.
+    fn remove<V: View>(self, overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewError> {
+        overlay.delete(key(&self.name));
+        overlay.notify(key(&self.name));
+        count(self.stored, None, overlay)
+    }
+}
+
+fn shown(state: &State) -> BreakerCircuit {
+    match state.circuit() {
+        Circuit::Closed => BreakerCircuit::Closed,
+        Circuit::Open => BreakerCircuit::Open,
+        Circuit::HalfOpen => BreakerCircuit::HalfOpen,
+    }
+}
+
+/// The counts of all breakers of the shard whose first slot this is.
+pub(crate) fn tally(first: Slot, view: &impl View) -> Result<BreakerTally, ViewError> {
+    match view.get(&breaker_tally_key(first))? {
+        None => Ok(BreakerTally::default()),
+        Some(value) => BreakerTally::decode(&value).map_err(|error| bad_row("count of breakers", error)),
+    }
+}
+
+fn of(tally: &mut BreakerTally, circuit: BreakerCircuit) -> &mut u64 {
+    match circuit {
+        BreakerCircuit::Closed => &mut tally.closed,
+        BreakerCircuit::Open => &mut tally.open,
+        BreakerCircuit::HalfOpen => &mut tally.half_open,
+    }
+}
+
+/// Counts a change of one breaker.
+fn count<V: View>(
+    before: Option<Stored>,
+    now: Option<Stored>,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<(), ViewError> {
+    let counted = |stored: Option<Stored>| stored.map(|stored| (stored.circuit, stored.opened));
+    if counted(before) == counted(now) {
+        return Ok(());
+    }
+    let first = overlay.first_slot();
+    let mut tally = tally(first, overlay)?;
+    if let Some(before) = before {
+        let count = of(&mut tally, before.circuit);
+        *count = count.saturating_sub(1);
+    }
+    if let Some(now) = now {
+        *of(&mut tally, now.circuit) += 1;
+        tally.opened += now.opened.saturating_sub(before.map_or(0, |before| before.opened));
+    }
+    overlay.put(breaker_tally_key(first), tally.encode());
+    Ok(())
 }
 
 /// Whether those who watch a breaker hear of a change that is not a transition.

@@ -14,7 +14,7 @@ pub(crate) fn apply<V: View>(
 ) -> Result<Outcome, ViewError> {
     let mut breaker = Breaker::load(put.breaker.as_str(), overlay)?;
     breaker.set(put.settings.clone(), overlay.shard.elapsed);
-    breaker.save(Change::Told, overlay);
+    breaker.save(Change::Told, overlay)?;
     tasks::let_go_on(put.breaker.as_str(), overlay)?;
     Ok(Outcome::BreakerPut)
 }

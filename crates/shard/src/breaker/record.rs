@@ -41,7 +41,7 @@ pub(crate) fn apply<V: View>(
     recorded.circuit = breaker.circuit();
     if recorded.counted > 0 {
         recent.save(name, overlay);
-        breaker.save(Change::Quiet, overlay);
+        breaker.save(Change::Quiet, overlay)?;
         tasks::let_go_on(name, overlay)?;
     }
     Ok(Outcome::BreakerRecorded(recorded))

@@ -83,7 +83,7 @@ pub(crate) fn begin<V: View>(name: &str, overlay: &mut Overlay<'_, '_, V>) -> Re
     match breaker.ask(overlay.shard.elapsed, 0) {
         BreakerDecision::Admitted { generation, probe } => {
             if probe != 0 {
-                breaker.save(Change::Told, overlay);
+                breaker.save(Change::Told, overlay)?;
             }
             Ok((generation, probe))
         }
@@ -106,7 +106,7 @@ pub(crate) fn end<V: View>(
     let permit = BreakerPermit::new(&of, generation, probe, 0);
     let record = BreakerRecord { permit, worker: worker.into(), outcome };
     if breaker.record(&record, overlay.shard.elapsed, overlay.shard.wall) {
-        breaker.save(Change::Quiet, overlay);
+        breaker.save(Change::Quiet, overlay)?;
     }
     Ok(())
 }

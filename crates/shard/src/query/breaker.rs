@@ -1,11 +1,13 @@
 //! Reads of breakers: how one is, whether it admits a call, and the list of them.
 
-use crate::breaker::{Breaker, time};
+use crate::breaker::{Breaker, tally, time};
 use crate::damage::bad_row;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{BreakerFailure, BreakerWorker, breaker_key, next_breaker, parse_breaker_key};
+use format::row::{
+    BreakerFailure, BreakerTally, BreakerWorker, breaker_key, next_breaker, parse_breaker_key,
+};
 use mainstay_resilience::breaker::Snapshot;
 use mainstay_resilience::{Decide, Time};
 use model::{
@@ -149,6 +151,14 @@ fn workers(rows: &[BreakerWorker]) -> Vec<WorkerView> {
     let mut workers: Vec<WorkerView> = rows.iter().map(view).collect();
     workers.sort_by(|one, other| one.name.cmp(&other.name));
     workers
+}
+
+/// How many breakers there are, by state. `first` is the shard's first slot.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn breaker_tally(view: &impl View, first: Slot) -> Result<BreakerTally, ViewError> {
+    tally(first, view)
 }
 
 /// Names of breakers after `after` in the order of slots and names, at most `limit`.

@@ -13,6 +13,7 @@
 //! | [`execution`] | whether the work under a key is in progress or done |
 //! | [`limit`], [`limits`] | one limit and what its keys have in use, and the list of limits |
 //! | [`breaker`], [`breakers`] | one breaker, and the list of breakers |
+//! | [`breaker_tally`] | how many breakers there are, by state |
 //! | [`breaker_permit`] | whether a breaker admits a call |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
@@ -40,7 +41,8 @@ mod streams;
 mod value;
 
 pub use breaker::{
-    BreakerView, FailedCall, PermitRead, WorkerView, breaker, breaker_permit, breaker_row_key, breakers,
+    BreakerView, FailedCall, PermitRead, WorkerView, breaker, breaker_permit, breaker_row_key, breaker_tally,
+    breakers,
 };
 pub use clock::{ShardClock, clock};
 pub use execution::{ExecutionView, execution};

@@ -291,6 +291,11 @@ impl World {
                 (found.circuit, found.forced, found.generation, found.opened, found.settings, found.probes);
             assert_eq!(found, ours.unwrap_or(none), "{name}");
         }
+        let tally = query::breaker_tally(&self.rows, Slot(0)).unwrap();
+        let count =
+            |is: BreakerCircuit| self.model.breakers.iter().filter(|one| one.shown() == is).count() as u64;
+        let counts = [BreakerCircuit::Closed, BreakerCircuit::Open, BreakerCircuit::HalfOpen].map(count);
+        assert_eq!([tally.closed, tally.open, tally.half_open], counts, "breakers by state");
         let listed = query::breakers(&self.rows, None, 100).unwrap();
         let listed: BTreeSet<&str> = listed.iter().map(BreakerName::as_str).collect();
         assert_eq!(listed, self.model.breakers.iter().map(|breaker| &breaker.name[..]).collect());
