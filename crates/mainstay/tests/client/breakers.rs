@@ -2,7 +2,6 @@
 
 use super::client;
 use crate::node::Node;
-use futures_util::StreamExt;
 use mainstay_client::{
     BreakerForced, BreakerSettings, BreakerState, CallOutcome, Decision, GuardError, RejectedBy,
 };
