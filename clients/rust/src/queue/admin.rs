@@ -4,6 +4,7 @@ use super::Queue;
 use super::duration;
 use super::limit::QueueLimit;
 use super::task::{RetryPolicy, TaskInfo, TaskState};
+use crate::breakers::QueueBreaker;
 use crate::client::{Client, Query};
 use crate::error::{Error, Result};
 use crate::transport::{Call, Repeat};
@@ -40,6 +41,9 @@ pub struct QueueSettings {
     /// The limits that hold for its tasks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<QueueLimit>,
+    /// The breaker that its tasks wait for while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<QueueBreaker>,
 }
 
 /// How many tasks are in which state.

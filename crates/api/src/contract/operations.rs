@@ -7,7 +7,9 @@ use super::parameters::{
     TASK_WAIT, TASKS_LIMIT, TYPE, VALUE, VALUES_LIMIT,
 };
 use super::tasks;
-use super::{Content, Description, Method, Response, Schema, Tag, idempotency, limits, reactions, schedules};
+use super::{
+    Content, Description, Method, Response, Schema, Tag, breakers, idempotency, limits, reactions, schedules,
+};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -672,6 +674,15 @@ operations! {
     GetLimit: limits::GET;
     DeleteLimit: limits::DELETE;
     ListLimits: limits::LIST;
+    PutBreaker: breakers::PUT;
+    GetBreaker: breakers::GET;
+    DeleteBreaker: breakers::DELETE;
+    ListBreakers: breakers::LIST;
+    BreakerPermit: breakers::PERMIT;
+    BreakerRecord: breakers::RECORD;
+    OpenBreaker: breakers::OPEN;
+    CloseBreaker: breakers::CLOSE;
+    ReleaseBreaker: breakers::AUTO;
     PutSchedule: schedules::PUT;
     GetSchedule: schedules::GET;
     DeleteSchedule: schedules::DELETE;

@@ -15,6 +15,7 @@ pub struct NamedRows {
 impl NamedRows {
     pub const QUEUES: Self = Self { kind: kind::QUEUE_NAME, what: "queue name" };
     pub const LIMITS: Self = Self { kind: kind::LIMIT, what: "limit name" };
+    pub const BREAKERS: Self = Self { kind: kind::BREAKER, what: "breaker name" };
     pub const SCHEDULES: Self = Self { kind: kind::SCHEDULE, what: "schedule name" };
     pub const LEASES: Self = Self { kind: kind::LEASE, what: "lease name" };
     pub const VALUES: Self = Self { kind: kind::VALUE, what: "value name" };

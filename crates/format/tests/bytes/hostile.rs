@@ -4,12 +4,12 @@
 use crate::{reaction, samples, tasks};
 use format::FormatError;
 use format::row::{
-    ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow,
-    IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, LimitKeyRow, LimitKeys,
-    LimitListRow, LimitRow, LimitTimerKey, NamedRows, QueueKeys, QueueRow, ReactionRow, RecordTimerKey,
-    RevisionRow, ScheduleRow, ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow, TaskIdRow, TaskRow,
-    TaskTimerKey, TypeRow, ValueRow, WallTimerKey, decode_cohort_hash, decode_definition, decode_name,
-    decode_number, decode_part, decode_schedule_set, parse_reaction_key, parse_stream_key,
+    BreakerRow, ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey,
+    FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, LimitKeyRow,
+    LimitKeys, LimitListRow, LimitRow, LimitTimerKey, NamedRows, QueueKeys, QueueRow, ReactionRow, RecentRow,
+    RecordTimerKey, RevisionRow, ScheduleRow, ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow,
+    TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey, decode_cohort_hash, decode_definition,
+    decode_name, decode_number, decode_part, decode_schedule_set, parse_reaction_key, parse_stream_key,
 };
 use model::{
     Append, Begun, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
@@ -72,6 +72,7 @@ fn read_as_all(bytes: &[u8]) {
     let _ = (decode_definition(bytes), decode_schedule_set(bytes));
     let _ = (NamedRows::QUEUES.name(bytes), NamedRows::QUEUES.next(bytes));
     let _ = (ReactionRow::decode(bytes), parse_reaction_key(bytes));
+    let _ = (BreakerRow::decode(bytes), RecentRow::decode(bytes));
     let _ = format::log_index::SegmentIndex::decode(bytes);
     if let Ok(changes) = format::membership::decode_changes(bytes) {
         assert!(changes.capacity() <= bytes.len());
@@ -135,6 +136,7 @@ fn reserved_by(outcome: &Outcome) -> usize {
 fn all_samples() -> Vec<samples::Sample> {
     let stores = [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()];
     let later = [tasks::samples(), crate::groups::samples(), reaction::samples(), crate::schedule::samples()];
+    let later = later.into_iter().chain([crate::breaker::samples()]);
     stores.into_iter().chain(later).flatten().collect()
 }
 

@@ -12,6 +12,9 @@
 //! | [`value`], [`values`] | one value's content and revision, and the list of values |
 //! | [`execution`] | whether the work under a key is in progress or done |
 //! | [`limit`], [`limits`] | one limit and what its keys have in use, and the list of limits |
+//! | [`breaker`], [`breakers`] | one breaker, and the list of breakers |
+//! | [`breaker_tally`] | how many breakers there are, by state |
+//! | [`breaker_permit`] | whether a breaker admits a call |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`schedule`], [`schedules`], [`schedule_set`] | one schedule, the list of schedules, and the names of an owner's |
@@ -21,6 +24,7 @@
 //! | [`group`] | one group and its members |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
+mod breaker;
 mod clock;
 mod execution;
 mod found;
@@ -37,6 +41,10 @@ mod stream;
 mod streams;
 mod value;
 
+pub use breaker::{
+    BreakerView, FailedCall, PermitRead, WorkerView, breaker, breaker_permit, breaker_row_key, breaker_tally,
+    breakers,
+};
 pub use clock::{ShardClock, clock};
 pub use execution::{ExecutionView, execution};
 pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};

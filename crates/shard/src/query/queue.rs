@@ -17,7 +17,7 @@ use format::row::{
 };
 use model::{
     Elapsed, Key, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef, TaskState,
-    View, ViewError, Wall, limits,
+    View, ViewError, Wall, gate_breaker, limits,
 };
 
 /// Everything about one task.
@@ -64,6 +64,8 @@ pub enum BlockedOn {
     Concurrency,
     /// A limit, for the key that the task has there.
     Limit { limit: String, key: String, closed: Closed },
+    /// Its breaker admits no task, for this long if that is known.
+    Breaker { breaker: String, opens_ms: Option<u64> },
 }
 
 /// Why a key of a limit is closed.
@@ -327,6 +329,10 @@ fn blocked_on(
         if let Some(closed) = LimitKey::of(gate, view)?.closed(gate.cost, now) {
             let opens_ms = |until: Elapsed| until.0.saturating_sub(now.0);
             let closed = match closed {
+                key::Closed::Breaker(until) => {
+                    let breaker = gate_breaker(&gate.limit).unwrap_or_default().to_owned();
+                    return Ok(Some(BlockedOn::Breaker { breaker, opens_ms: until.map(opens_ms) }));
+                }
                 key::Closed::Concurrency => Closed::Concurrency,
                 key::Closed::Rate(until) => Closed::Rate { opens_ms: opens_ms(until) },
                 key::Closed::Throttle(until) => Closed::Throttle { opens_ms: opens_ms(until) },

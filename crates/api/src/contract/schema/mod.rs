@@ -1,6 +1,7 @@
 //! The JSON objects of requests and responses, as types. The server reads and writes JSON without them, for speed.
 //! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
+mod breaker;
 mod execution;
 mod limit;
 mod queue;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use breaker::*;
 pub use execution::*;
 pub use limit::*;
 pub use queue::*;
@@ -148,6 +150,24 @@ pub use schedule::*;
     ReactionList,
     ReactionDeleted,
     ListedQueue,
+    BreakerSettings,
+    BreakerWindow,
+    BreakerInForce,
+    Breaker,
+    BreakerCircuit,
+    BreakerForced,
+    BreakerFailure,
+    BreakerWorker,
+    BreakerDecision,
+    BreakerReason,
+    BreakerRecords,
+    BreakerRecord,
+    CallOutcome,
+    BreakerRecorded,
+    BreakerControlled,
+    QueueBreaker,
+    BreakerList,
+    ListedBreaker,
     LimitSettings,
     Rate,
     LimitInForce,

@@ -11,8 +11,8 @@ use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
 use model::{
-    Cursor, LeaseName, LimitName, NameError, Order, QueueName, Revision, ScheduleName, TaskState, ValueName,
-    limits,
+    BreakerName, Cursor, LeaseName, LimitName, NameError, Order, QueueName, Revision, ScheduleName,
+    TaskState, ValueName, limits,
 };
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
@@ -275,7 +275,7 @@ impl ListTasks {
     }
 }
 
-/// A page of names: queues, limits, leases, values or schedules.
+/// A page of names: queues, limits, breakers, leases, values or schedules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListNames<N> {
     /// The last name of the page before.
@@ -291,6 +291,8 @@ pub type ListLimits = ListNames<LimitName<'static>>;
 pub type ListLeases = ListNames<LeaseName<'static>>;
 /// `GET /v1/values`
 pub type ListValues = ListNames<ValueName<'static>>;
+/// `GET /v1/breakers`
+pub type ListBreakers = ListNames<BreakerName<'static>>;
 /// `GET /v1/schedules`
 pub type ListSchedules = ListNames<ScheduleName<'static>>;
 
@@ -323,6 +325,14 @@ impl ListValues {
     /// When a parameter is unknown or cannot be used.
     pub fn parse(query: Option<&str>) -> Result<Self> {
         Self::read(Operation::ListValues, query, ValueName::new)
+    }
+}
+
+impl ListBreakers {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        Self::read(Operation::ListBreakers, query, BreakerName::new)
     }
 }
 
