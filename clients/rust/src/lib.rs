@@ -79,7 +79,7 @@ pub use queue::{
     Changed, Claim, ClaimedTask, DeadLetterClass, Depth, Enqueued, GroupCreated, GroupInfo, GroupState,
     Heartbeat, Limit, LimitKey, LimitSettings, NewGroup, NewTask, Queue, QueueInfo, QueueLimit,
     QueueSettings, Rate, Replay, RetryPolicy, SettledAndClaimed, Settlement, TaskError, TaskFailure,
-    TaskInfo, TaskPage, TaskState, Unique, Which, WorkerInfo,
+    TaskInfo, TaskPage, TaskState, Tenant, Unique, Which, WorkerInfo,
 };
 pub use raw::{Request, Response};
 pub use reactions::{ReactionInfo, ReactionSettings};

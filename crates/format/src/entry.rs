@@ -72,6 +72,8 @@ mod tag {
     pub(super) const DELETE_SCHEDULE: u8 = 32;
     pub(super) const CONTROL_SCHEDULE: u8 = 33;
     pub(super) const ADVANCE_SCHEDULE: u8 = 34;
+    pub(super) const PUT_TENANT: u8 = 53;
+    pub(super) const DELETE_TENANT: u8 = 54;
     pub(super) const PUT_REACTION: u8 = 50;
     pub(super) const DELETE_REACTION: u8 = 51;
     pub(super) const REACT: u8 = 52;
@@ -171,6 +173,8 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::ChangeTasks(_) => tag::CHANGE_TASKS,
         Command::CreateGroup(_) => tag::CREATE_GROUP,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
+        Command::PutTenant(_) => tag::PUT_TENANT,
+        Command::DeleteTenant(_) => tag::DELETE_TENANT,
         Command::PutLimit(_) => tag::PUT_LIMIT,
         Command::DeleteLimit(_) => tag::DELETE_LIMIT,
         Command::AdvanceLimits(_) => tag::ADVANCE_LIMITS,
@@ -235,6 +239,8 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::ChangeTasks(command) => queue::put_change(writer, command),
         Command::CreateGroup(command) => group::put_create(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
+        Command::PutTenant(command) => queue::put_put_tenant(writer, command),
+        Command::DeleteTenant(command) => queue::put_delete_tenant(writer, command),
         Command::PutLimit(command) => limit::put_put(writer, command),
         Command::DeleteLimit(command) => limit::put_delete(writer, command),
         Command::AdvanceLimits(command) => limit::put_advance(writer, *command),
@@ -298,6 +304,8 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::CHANGE_TASKS => Command::ChangeTasks(queue::get_change(reader)?),
         tag::CREATE_GROUP => Command::CreateGroup(group::get_create(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
+        tag::PUT_TENANT => Command::PutTenant(queue::get_put_tenant(reader)?),
+        tag::DELETE_TENANT => Command::DeleteTenant(queue::get_delete_tenant(reader)?),
         tag::PUT_LIMIT => Command::PutLimit(limit::get_put(reader)?),
         tag::DELETE_LIMIT => Command::DeleteLimit(limit::get_delete(reader)?),
         tag::ADVANCE_LIMITS => Command::AdvanceLimits(limit::get_advance(reader)?),
@@ -546,7 +554,7 @@ pub(crate) fn get_settings(reader: &mut Reader<'_>) -> Result<Settings, FormatEr
     Ok(Settings { max_age_ms: member(1)?, max_count: member(2)?, truncate_before: member(4)?.map(Revision) })
 }
 
-fn get_name<'a>(reader: &mut Reader<'a>) -> Result<StreamName<'a>, FormatError> {
+pub(crate) fn get_name<'a>(reader: &mut Reader<'a>) -> Result<StreamName<'a>, FormatError> {
     let what = "stream name";
     StreamName::new(reader.text(what)?).map_err(|_| FormatError::Text { what })
 }

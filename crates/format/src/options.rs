@@ -19,8 +19,13 @@ pub(crate) mod tag {
     pub(super) const BREAKER: u8 = 18;
     /// Only in the rows of tasks.
     pub(crate) const CALL: u8 = 18;
+    pub(super) const KEY_CONCURRENCY: u8 = 5;
+    pub(super) const EVENTS: u8 = 7;
+    /// Only in the rows of queues.
+    pub(crate) const IS_FAIR: u8 = 9;
     /// Only in the rows of tasks.
     pub(crate) const GATES: u8 = 1;
+    pub(super) const FAIR: u8 = 3;
     pub(super) const UNIQUE: u8 = 6;
     pub(super) const DEADLINE: u8 = 7;
     pub(super) const GIVE_UP: u8 = 8;
@@ -103,6 +108,9 @@ pub(crate) fn add_task_options(list: &mut List, options: &TaskOptions<'_>) {
     if let Some(schedule) = &options.schedule {
         list.add(tag::SCHEDULE, |writer| writer.prefixed(schedule.as_bytes()));
     }
+    if let Some(tenant) = &options.fair {
+        list.add(tag::FAIR, |writer| writer.prefixed(tenant.as_str().as_bytes()));
+    }
 }
 
 pub(crate) fn add_wall(list: &mut List, tag: u8, wall: Option<Wall>) {
@@ -122,6 +130,7 @@ pub(crate) fn take_task_option<'a>(
         tag::DEADLINE => options.deadline = Some(Wall(reader.u64()?)),
         tag::GIVE_UP => options.give_up = get_give_up(reader)?,
         tag::SCHEDULE => options.schedule = Some(Cow::Borrowed(reader.text("schedule name")?)),
+        tag::FAIR => options.fair = Some(crate::queue::get_tenant(reader)?),
         _ => return Ok(false),
     }
     Ok(true)
@@ -150,6 +159,12 @@ pub(crate) fn add_queue_options(list: &mut List, options: &QueueOptions, generat
     if let Some(tasks) = options.concurrency {
         list.add(tag::CONCURRENCY, |writer| writer.varint(u64::from(tasks)));
     }
+    if let Some(tasks) = options.key_concurrency {
+        list.add(tag::KEY_CONCURRENCY, |writer| writer.varint(u64::from(tasks)));
+    }
+    if let Some(stream) = &options.events {
+        list.add(tag::EVENTS, |writer| writer.prefixed(stream.as_str().as_bytes()));
+    }
     add_give_up(list, &options.give_up);
     if let Some(breaker) = &options.breaker {
         list.add(tag::BREAKER, |writer| crate::breaker::put_queue_breaker(writer, breaker));
@@ -164,6 +179,8 @@ pub(crate) fn take_queue_option(
 ) -> Result<bool, FormatError> {
     match tag {
         tag::CONCURRENCY => options.concurrency = Some(crate::queue::get_u32(reader)?),
+        tag::KEY_CONCURRENCY => options.key_concurrency = Some(crate::queue::get_u32(reader)?),
+        tag::EVENTS => options.events = Some(crate::entry::get_name(reader)?.into_owned()),
         tag::LIMITS => options.limits = limit::get_queue_limits(reader)?,
         tag::BREAKER => options.breaker = Some(crate::breaker::get_queue_breaker(reader)?),
         tag::GIVE_UP => options.give_up = get_give_up(reader)?.into_owned(),

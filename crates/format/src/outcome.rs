@@ -60,6 +60,8 @@ mod tag {
     pub(super) const SCHEDULE_DELETED: u8 = 32;
     pub(super) const SCHEDULE_CONTROLLED: u8 = 33;
     pub(super) const SCHEDULE_ADVANCED: u8 = 34;
+    pub(super) const TENANT_PUT: u8 = 53;
+    pub(super) const TENANT_DELETED: u8 = 54;
     pub(super) const REACTION_PUT: u8 = 50;
     pub(super) const REACTION_DELETED: u8 = 51;
     pub(super) const REACTED: u8 = 52;
@@ -174,6 +176,11 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             queue::put_state(&mut writer, *state);
         }
         Outcome::DeadLetterSettled => writer.u8(tag::DEAD_LETTER_SETTLED),
+        Outcome::TenantPut => writer.u8(tag::TENANT_PUT),
+        Outcome::TenantDeleted { existed } => {
+            writer.u8(tag::TENANT_DELETED);
+            writer.u8(u8::from(*existed));
+        }
         Outcome::LimitPut => writer.u8(tag::LIMIT_PUT),
         Outcome::LimitDeleted => writer.u8(tag::LIMIT_DELETED),
         Outcome::BreakerPut => writer.u8(tag::BREAKER_PUT),
@@ -271,6 +278,8 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::SETTLED => Outcome::Settled(queue::get_settled(&mut reader)?),
         tag::TASK_CANCELLED => Outcome::TaskCancelled(queue::get_state(&mut reader)?),
         tag::DEAD_LETTER_SETTLED => Outcome::DeadLetterSettled,
+        tag::TENANT_PUT => Outcome::TenantPut,
+        tag::TENANT_DELETED => Outcome::TenantDeleted { existed: get_flag(&mut reader)? },
         tag::LIMIT_PUT => Outcome::LimitPut,
         tag::LIMIT_DELETED => Outcome::LimitDeleted,
         tag::BREAKER_PUT => Outcome::BreakerPut,

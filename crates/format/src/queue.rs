@@ -9,10 +9,11 @@ use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::vec::Vec;
 use model::{
-    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Elapsed,
-    Enqueue, Enqueued, EnqueuedTask, Failure, Fingerprint, IdHash, NewTask, Position, PutQueue, QueueName,
-    QueueOptions, QueueSettings, ReplayTask, RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement,
-    Slot, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState, TasksChanged, Throttle, Wall,
+    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, DeleteTenant,
+    Elapsed, Enqueue, Enqueued, EnqueuedTask, Failure, Fingerprint, IdHash, NewTask, Position, PutQueue,
+    PutTenant, QueueName, QueueOptions, QueueSettings, ReplayTask, RetryPolicy, Settle, SettleDeadLetter,
+    Settled, Settlement, Slot, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState, TasksChanged,
+    TenantName, Throttle, Wall,
 };
 
 /// Numbers that never change.
@@ -126,6 +127,30 @@ pub(crate) fn put_put_queue(writer: &mut Writer<'_>, put: &PutQueue<'_>) {
     if has_queue_options(put) {
         put_queue_options(writer, &put.settings.options);
     }
+}
+
+pub(crate) fn put_put_tenant(writer: &mut Writer<'_>, put: &PutTenant<'_>) {
+    writer.prefixed(put.queue.as_str().as_bytes());
+    writer.prefixed(put.tenant.as_str().as_bytes());
+    writer.varint(u64::from(put.weight));
+}
+
+pub(crate) fn get_put_tenant<'a>(reader: &mut Reader<'a>) -> Result<PutTenant<'a>, FormatError> {
+    Ok(PutTenant { queue: get_queue(reader)?, tenant: get_tenant(reader)?, weight: get_u32(reader)? })
+}
+
+pub(crate) fn put_delete_tenant(writer: &mut Writer<'_>, delete: &DeleteTenant<'_>) {
+    writer.prefixed(delete.queue.as_str().as_bytes());
+    writer.prefixed(delete.tenant.as_str().as_bytes());
+}
+
+pub(crate) fn get_delete_tenant<'a>(reader: &mut Reader<'a>) -> Result<DeleteTenant<'a>, FormatError> {
+    Ok(DeleteTenant { queue: get_queue(reader)?, tenant: get_tenant(reader)? })
+}
+
+pub(crate) fn get_tenant<'a>(reader: &mut Reader<'a>) -> Result<TenantName<'a>, FormatError> {
+    let what = "tenant's name";
+    TenantName::new(reader.text(what)?).map_err(|_| FormatError::Text { what })
 }
 
 pub(crate) fn get_put_queue<'a>(

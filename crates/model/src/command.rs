@@ -9,7 +9,8 @@ use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, Withdra
 use crate::limit::{AdvanceLimits, DeleteLimit, PutLimit};
 use crate::name::{ExecutionKey, LeaseName, StreamName, ValueName};
 use crate::queue::{
-    AdvanceTasks, CancelTask, ChangeTasks, Claim, Enqueue, PutQueue, ReplayTask, Settle, SettleDeadLetter,
+    AdvanceTasks, CancelTask, ChangeTasks, Claim, DeleteTenant, Enqueue, PutQueue, PutTenant, ReplayTask,
+    Settle, SettleDeadLetter,
 };
 use crate::reaction::{DeleteReaction, PutReaction, React};
 use crate::schedule::{AdvanceSchedule, ControlSchedule, DeleteSchedule, PutSchedule, PutScheduleSet};
@@ -64,6 +65,8 @@ pub enum Command<'a> {
     CreateGroup(CreateGroup<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
+    PutTenant(PutTenant<'a>),
+    DeleteTenant(DeleteTenant<'a>),
     PutLimit(PutLimit<'a>),
     DeleteLimit(DeleteLimit<'a>),
     /// The node proposes this when keys of limits may be open again.

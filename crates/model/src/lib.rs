@@ -61,14 +61,14 @@ pub use limit::{
 };
 pub use name::{
     BreakerName, ExecutionKey, GroupName, LeaseName, LimitName, NameError, QueueName, ReactionName,
-    ScheduleName, StreamName, ValueName, slot_of,
+    ScheduleName, StreamName, TenantName, ValueName, slot_of,
 };
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
-    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue,
-    Enqueued, EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, ReplayTask,
-    RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, TaskChange, TaskDue, TaskOptions, TaskRef,
-    TaskState, TasksChanged, Throttle, Unique, UniqueMode,
+    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, DeleteTenant,
+    Enqueue, Enqueued, EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, PutTenant, QueueOptions,
+    QueueSettings, ReplayTask, RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, TaskChange,
+    TaskDue, TaskOptions, TaskRef, TaskState, TasksChanged, Throttle, Unique, UniqueMode,
 };
 pub use reaction::{
     DeleteReaction, PutReaction, React, ReactedEvent, ReactionKey, ReactionPayload, ReactionSettings,

@@ -171,6 +171,12 @@ pub const DEAD_CLASSES_SHOWN_MAX: usize = 1_000;
 /// Tasks that one command of the node's own advances. Checked by `apply`.
 pub const ADVANCE_TASKS_MAX: usize = 256;
 
+/// The greatest weight of a tenant. Used by `apply`.
+pub const TENANT_WEIGHT_MAX: u32 = 100;
+/// Tenants that a claim passes over for each task that it grants. Used by `apply`.
+pub const TENANTS_PASSED_MAX: usize = 8;
+/// Tasks of one key that a queue may run at the same time.
+pub const KEY_CONCURRENCY_MAX: u32 = 1_000;
 /// Limits that a queue's settings name.
 pub const QUEUE_LIMITS_MAX: usize = 8;
 /// Types of tasks that one of these names.

@@ -91,6 +91,8 @@ names! {
     LimitName;
     /// A breaker's name, by the same rules.
     BreakerName;
+    /// The name of a tenant within its queue, by the same rules.
+    TenantName;
     /// A schedule's name, by the same rules.
     ScheduleName;
     /// A group's name, by the same rules.

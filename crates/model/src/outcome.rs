@@ -74,6 +74,12 @@ pub enum Outcome {
     TaskCancelled(TaskState),
     /// The dead letter is back in its queue, or gone.
     DeadLetterSettled,
+    /// The tenant's weight applies from now on.
+    TenantPut,
+    TenantDeleted {
+        /// Whether it had a weight of its own.
+        existed: bool,
+    },
     /// The limit's settings apply from now on.
     LimitPut,
     LimitDeleted,

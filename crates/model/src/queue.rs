@@ -7,7 +7,7 @@ use crate::Keyed;
 use crate::breaker::QueueBreaker;
 use crate::ids::{Cursor, Elapsed, Fingerprint, IdHash, Position, Slot, Wall};
 use crate::limit::QueueLimit;
-use crate::name::{LimitName, QueueName};
+use crate::name::{LimitName, QueueName, StreamName, TenantName};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
@@ -54,6 +54,8 @@ pub struct TaskOptions<'a> {
     pub give_up: GiveUp<'a>,
     /// The schedule that has enqueued it.
     pub schedule: Option<Cow<'a, str>>,
+    /// Whose share of the claims it is served from.
+    pub fair: Option<TenantName<'a>>,
 }
 
 impl TaskOptions<'_> {
@@ -67,6 +69,7 @@ impl TaskOptions<'_> {
             deadline: self.deadline,
             give_up: self.give_up.into_owned(),
             schedule: self.schedule.map(|schedule| schedule.into_owned().into()),
+            fair: self.fair.map(TenantName::into_owned),
         }
     }
 }
@@ -159,12 +162,22 @@ pub struct QueueOptions {
     pub concurrency: Option<u32>,
     /// The breaker that its tasks wait for while it is open.
     pub breaker: Option<QueueBreaker>,
+    /// Tasks of one key that run at the same time; `None` for one.
+    pub key_concurrency: Option<u32>,
+    /// The stream to which an event is appended whenever a task is finished.
+    pub events: Option<StreamName<'static>>,
 }
 
 impl QueueOptions {
     /// No settings but the usual ones.
-    pub const NONE: Self =
-        Self { give_up: GiveUp::NEVER, limits: Vec::new(), concurrency: None, breaker: None };
+    pub const NONE: Self = Self {
+        give_up: GiveUp::NEVER,
+        limits: Vec::new(),
+        concurrency: None,
+        key_concurrency: None,
+        events: None,
+        breaker: None,
+    };
 }
 
 impl Default for QueueSettings {
@@ -180,6 +193,22 @@ impl Default for QueueSettings {
             options: QueueOptions::NONE,
         }
     }
+}
+
+/// Set the weight of a tenant. Neither it nor the queue need exist yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutTenant<'a> {
+    pub queue: QueueName<'a>,
+    pub tenant: TenantName<'a>,
+    /// From 1 to [`crate::limits::TENANT_WEIGHT_MAX`].
+    pub weight: u32,
+}
+
+/// Give a tenant the usual weight again, which is 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteTenant<'a> {
+    pub queue: QueueName<'a>,
+    pub tenant: TenantName<'a>,
 }
 
 /// Claim tasks of one queue, for a bounded time.

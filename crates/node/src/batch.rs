@@ -257,6 +257,8 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::SettleDeadLetter(_)
         | Command::AdvanceTasks(_)
         | Command::ChangeTasks(_)
+        | Command::PutTenant(_)
+        | Command::DeleteTenant(_)
         | Command::PutLimit(_)
         | Command::DeleteLimit(_)
         | Command::AdvanceLimits(_)

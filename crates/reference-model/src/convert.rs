@@ -68,6 +68,8 @@ impl Simple {
             | Command::ChangeTasks(_)
             | Command::CreateGroup(_)
             | Command::AdvanceTasks(_)
+            | Command::PutTenant(_)
+            | Command::DeleteTenant(_)
             | Command::PutLimit(_)
             | Command::DeleteLimit(_)
             | Command::AdvanceLimits(_) => unreachable!("{command:?} is about a queue"),
@@ -251,6 +253,8 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::Settled(settled) => Self::Settled(settled.clone()),
             Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
+            Outcome::TenantPut => Self::TenantPut,
+            Outcome::TenantDeleted { existed } => Self::TenantDeleted(*existed),
             Outcome::LimitPut => Self::LimitPut,
             Outcome::LimitDeleted => Self::LimitDeleted,
             Outcome::BreakerPut => Self::BreakerPut,

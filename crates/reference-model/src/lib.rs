@@ -183,6 +183,9 @@ pub enum SimpleOutcome {
     Settled(Vec<Settled>),
     TaskCancelled(TaskState),
     DeadLetterSettled,
+    TenantPut,
+    /// Whether it had a weight of its own.
+    TenantDeleted(bool),
     LimitPut,
     LimitDeleted,
     NoLimit,
@@ -300,6 +303,8 @@ impl SimpleOutcome {
                 | Self::Settled(_)
                 | Self::TaskCancelled(_)
                 | Self::DeadLetterSettled
+                | Self::TenantPut
+                | Self::TenantDeleted(_)
                 | Self::LimitPut
                 | Self::LimitDeleted
                 | Self::SchedulePut { .. }

@@ -173,6 +173,7 @@ impl Simple {
             unique: None,
             deadline: None,
             give_up: GiveUp::default(),
+            fair: None,
         };
         Some(self.enqueue_one(queue, &sent))
     }

@@ -142,7 +142,7 @@ impl Simple {
         event_refs
     }
 
-    fn push(&mut self, stream: usize, sent: Sent) -> EventRef {
+    pub(crate) fn push(&mut self, stream: usize, sent: Sent) -> EventRef {
         let position = self.take_position();
         let state = &mut self.streams[stream];
         state.began.get_or_insert(position);

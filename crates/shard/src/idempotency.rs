@@ -108,6 +108,8 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::ExecutionBegun(_)
         | Outcome::ExecutionCompleted { .. }
         | Outcome::ExecutionAbandoned { .. }
+        | Outcome::TenantPut
+        | Outcome::TenantDeleted { .. }
         | Outcome::LimitPut
         | Outcome::LimitDeleted
         | Outcome::BreakerPut

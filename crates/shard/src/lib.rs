@@ -17,6 +17,7 @@
 //! | `queue/enqueue.rs`, `claim.rs`, `settle.rs` | durable tasks: add, claim for a time, and settle |
 //! | `queue/cancel.rs`, `dead_letter.rs`, `settings.rs` | cancel a task; replay or drop a dead one; settings |
 //! | `queue/advance.rs` | end expired claims, make delayed tasks ready, remove finished ones |
+//! | `fair/put.rs`, `delete.rs` | set the weight of a tenant of a queue, or forget it |
 //! | `reaction/put.rs`, `reaction/delete.rs` | create, change or remove a reaction |
 //! | `reaction/react.rs` | enqueue tasks for events, and remember how far that has come |
 //! | `clean_up.rs` | delete the rows of removed events |
@@ -54,6 +55,7 @@ mod clean_up;
 mod damage;
 mod execution;
 mod expire_records;
+mod fair;
 mod group;
 mod heads;
 mod idempotency;

@@ -5,6 +5,7 @@ use crate::clean_up;
 use crate::damage::bad_row;
 use crate::execution;
 use crate::expire_records;
+use crate::fair;
 use crate::group;
 use crate::heads::Heads;
 use crate::idempotency::once;
@@ -204,6 +205,8 @@ fn apply_command<'e, V: View>(
         Command::ChangeTasks(change) => queue::change::apply(change, overlay),
         Command::CreateGroup(create) => group::create::apply(create, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
+        Command::PutTenant(put) => fair::put::apply(put, overlay),
+        Command::DeleteTenant(delete) => fair::delete::apply(delete, overlay),
         Command::PutLimit(put) => limit::put::apply(put, overlay),
         Command::DeleteLimit(delete) => limit::delete::apply(delete, overlay),
         Command::AdvanceLimits(advance) => limit::advance::apply(advance, overlay),

@@ -1,12 +1,13 @@
-//! Retention costs the same however much was removed. A store keeps deleted rows for a while, and each scan has
+//! Retention, and a claim in a queue with tenants, cost the same however much was removed. A store keeps deleted rows for a while, and each scan has
 //! to pass over those in its range, so they are counted here.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may end by a panic")]
 
 use model::view::Visit;
 use model::{
-    Append, Command, Effect, Elapsed, EntryClock, Expected, Filled, Fingerprint, IdHash, Identity, Key,
-    KeyHash, KeyRange, Keyed, NewEvent, Order, PutSettings, Settings, Slot, SlotRange, StreamName, Value,
-    View, ViewError, Wall,
+    Action, Append, CancelTask, Claim, Command, Effect, Elapsed, Enqueue, EnqueuedTask, EntryClock, Expected,
+    Filled, Fingerprint, IdHash, Identity, Key, KeyHash, KeyRange, Keyed, NewEvent, NewTask, Order, Outcome,
+    PutQueue, PutSettings, PutTenant, QueueName, QueueSettings, Settings, Settle, Settlement, Slot,
+    SlotRange, StreamName, TaskOptions, TaskRef, TenantName, Value, View, ViewError, Wall,
 };
 use shard::{Agenda, Shard, ShardOptions};
 use std::cell::Cell;
@@ -56,6 +57,8 @@ struct World {
     agenda: Agenda,
     clock: EntryClock,
     removed: usize,
+    /// That of the last entry's first command.
+    outcome: Option<Outcome>,
 }
 
 impl World {
@@ -63,7 +66,7 @@ impl World {
         let (store, mut agenda) = (Store::default(), Agenda::new(SlotRange::ALL));
         agenda.search(&store, 1).unwrap();
         let clock = EntryClock { wall: Wall(1_000_000), elapsed: Elapsed(0) };
-        Self { shard: Shard::new(ShardOptions::default()), store, agenda, clock, removed: 0 }
+        Self { shard: Shard::new(ShardOptions::default()), store, agenda, clock, removed: 0, outcome: None }
     }
 
     /// Applies one entry with `command` and with what is due. Returns how many rows that touched.
@@ -76,6 +79,7 @@ impl World {
         let applied = self.shard.apply(&entry, &self.store).unwrap();
         self.store.rows.extend(applied.writes.0);
         self.agenda.note(&applied.effects);
+        self.outcome = applied.outcomes.into_iter().next();
         for effect in &applied.effects {
             if let Effect::BodiesRemoved { positions } = effect {
                 self.removed += positions.len();
@@ -139,6 +143,61 @@ fn an_expiry_touches_no_more_rows_after_many_expiries() {
         world.entry(append(stream, number, None))
     });
     assert!(world.removed > 19_900, "{} events were removed", world.removed);
+}
+
+fn queue() -> QueueName<'static> {
+    QueueName::new("q").unwrap()
+}
+
+fn enqueue(tenant: u64) -> Command<'static> {
+    let fair = Some(TenantName::new(format!("tenant-{tenant}")).unwrap());
+    let task = NewTask {
+        id: None,
+        fingerprint: Fingerprint(1),
+        task_type: "t".into(),
+        run_after: None,
+        priority: 5,
+        key: None,
+        claim_ms: None,
+        retry: None,
+        envelope: b"{}".into(),
+        options: TaskOptions { fair, ..TaskOptions::default() },
+    };
+    Command::Enqueue(Enqueue { keyed: None, queue: queue(), tasks: vec![task] })
+}
+
+#[test]
+fn a_claim_touches_no_more_rows_after_many_turns_and_with_many_tenants() {
+    let mut world = World::new();
+    let settings = QueueSettings { keep_done_ms: 0, ..QueueSettings::default() };
+    world.entry(Command::PutQueue(PutQueue { queue: queue(), settings }));
+    for weight in [2, 3, 7] {
+        let tenant = TenantName::new(format!("tenant-{weight}")).unwrap();
+        world.entry(Command::PutTenant(PutTenant { queue: queue(), tenant, weight }));
+    }
+    check(&mut world, |world, number| {
+        world.pass(1_000);
+        // More and more tenants. Some of them wait, and some of those are cancelled before their turn.
+        let tenants = 50 + number / 10;
+        world.entry(enqueue(number % tenants));
+        world.entry(enqueue(number * 7 % tenants));
+        if number.is_multiple_of(2) {
+            world.entry(enqueue(number * 13 % tenants));
+            let Some(Outcome::Enqueued(enqueued)) = &world.outcome else { panic!("{:?}", world.outcome) };
+            let EnqueuedTask::Added(task) = enqueued.tasks[0] else { panic!("{enqueued:?}") };
+            world.entry(Command::CancelTask(CancelTask { queue: queue(), task: TaskRef::Server(task) }));
+        }
+        let worker = "w".into();
+        let claim =
+            Claim { queue: queue(), worker, types: Vec::new(), tasks_max: 1, claim_ms: None, request: None };
+        let touched = world.entry(Command::Claim(claim));
+        let Some(Outcome::Claimed(claimed)) = &world.outcome else { panic!("{:?}", world.outcome) };
+        let task = &claimed.tasks[0];
+        let action = Action::Complete { result: None };
+        let settlement = Settlement { task: TaskRef::Server(task.position), token: task.token, action };
+        world.entry(Command::Settle(Settle { queue: queue(), settlements: vec![settlement] }));
+        touched
+    });
 }
 
 #[test]

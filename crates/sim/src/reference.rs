@@ -208,7 +208,8 @@ impl Reference {
         if is_drawn(&self.model.streams[kept.stream].name) {
             draw::event_type(&kept.event.sent)
         } else {
-            ORDERLY_TYPE.to_owned()
+            let told = self.model.queues.told.get(&kept.event.position);
+            told.cloned().unwrap_or_else(|| ORDERLY_TYPE.to_owned())
         }
     }
 

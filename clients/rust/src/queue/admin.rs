@@ -38,6 +38,12 @@ pub struct QueueSettings {
     /// Tasks of the queue that run at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// Tasks of one key that run at the same time; one if it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_concurrency: Option<u32>,
+    /// The stream to which an event is appended whenever a task is finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<String>,
     /// The limits that hold for its tasks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<QueueLimit>,

@@ -7,6 +7,7 @@
 //! | `settle` | [`Settlement`], [`TaskError`], heartbeats and ends of claims |
 //! | `admin` | settings, lists, dead letters |
 //! | `limit` | [`Limit`]: how many tasks run or begin |
+//! | `tenant` | [`Tenant`]: whose tasks the claims are shared among |
 //! | `change` | changes of many tasks at once |
 //! | `group` | [`NewGroup`]: tasks that belong together |
 //! | `duration` | durations as the API writes them |
@@ -19,6 +20,7 @@ mod group;
 mod limit;
 mod settle;
 mod task;
+mod tenant;
 mod workers;
 
 pub use admin::{Depth, QueueInfo, QueueSettings, TaskPage};
@@ -28,6 +30,7 @@ pub use group::{GroupCreated, GroupInfo, GroupState, NewGroup};
 pub use limit::{Limit, LimitKey, LimitSettings, QueueLimit, Rate};
 pub use settle::{Heartbeat, SettledAndClaimed, Settlement, TaskError};
 pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState, Unique};
+pub use tenant::Tenant;
 pub use workers::WorkerInfo;
 
 use crate::client::{Client, encode, problem_within};

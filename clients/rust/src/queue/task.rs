@@ -44,6 +44,8 @@ pub struct NewTask {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    fair: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     claim_timeout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry: Option<RetryPolicy>,
@@ -126,6 +128,7 @@ impl NewTask {
             delay: None,
             priority: None,
             key: None,
+            fair: None,
             claim_timeout: None,
             retry: None,
             unique: None,
@@ -178,6 +181,12 @@ impl NewTask {
     #[must_use]
     pub fn key(self, key: impl Into<String>) -> Self {
         Self { key: Some(key.into()), ..self }
+    }
+
+    /// Sets the tenant from whose share of the claims the task is served.
+    #[must_use]
+    pub fn fair(self, tenant: impl Into<String>) -> Self {
+        Self { fair: Some(tenant.into()), ..self }
     }
 
     /// Sets the unique key, and what happens while another task with that key is unfinished.

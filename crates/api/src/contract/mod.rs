@@ -24,6 +24,7 @@ mod reactions;
 mod schedules;
 pub mod schema;
 mod tasks;
+mod tenants;
 
 use crate::catalogue::Code;
 

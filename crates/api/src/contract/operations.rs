@@ -6,9 +6,9 @@ use super::parameters::{
     PREFIX, QUEUE, QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE,
     TASK_WAIT, TASKS_LIMIT, TYPE, VALUE, VALUES_LIMIT,
 };
-use super::tasks;
 use super::{
     Content, Description, Method, Response, Schema, Tag, breakers, idempotency, limits, reactions, schedules,
+    tasks, tenants,
 };
 use crate::catalogue::Code;
 
@@ -670,6 +670,10 @@ operations! {
         },
         problems: &[ANY, DATA, QUERY],
     };
+    PutTenant: tenants::PUT;
+    GetTenant: tenants::GET;
+    DeleteTenant: tenants::DELETE;
+    ListTenants: tenants::LIST;
     PutLimit: limits::PUT;
     GetLimit: limits::GET;
     DeleteLimit: limits::DELETE;

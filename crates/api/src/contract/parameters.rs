@@ -38,6 +38,12 @@ pub static QUEUE: Parameter = Parameter {
     description: "The name of the queue, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
     values: NAME,
 };
+pub static TENANT: Parameter = Parameter {
+    name: "tenant",
+    location: Location::Path,
+    description: "The name of the tenant, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
+    values: NAME,
+};
 pub static TASK_LIMIT: Parameter = Parameter {
     name: "limit",
     location: Location::Path,
@@ -150,6 +156,8 @@ pub static LEASES_LIMIT: Parameter =
     query("limit", "The maximum number of leases: 100 by default, 1,000 at most.", Values::Number);
 pub static VALUES_LIMIT: Parameter =
     query("limit", "The maximum number of values: 100 by default, 1,000 at most.", Values::Number);
+pub static TENANTS_LIMIT: Parameter =
+    query("limit", "The maximum number of tenants: 100 by default, 1,000 at most.", Values::Number);
 pub static LIMITS_LIMIT: Parameter =
     query("limit", "The maximum number of limits: 100 by default, 1,000 at most.", Values::Number);
 pub static BREAKERS_LIMIT: Parameter =

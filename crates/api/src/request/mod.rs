@@ -14,6 +14,7 @@
 //! | [`transaction`] | the body of a transaction |
 //! | [`group`] | the body that creates a group |
 //! | [`queue`] | everything about task queues |
+//! | [`tenant`] | weights of tenants |
 //! | [`schedule`] | requests about schedules |
 //! | [`reaction`] | reactions |
 //! | [`settings`] | a stream's settings |
@@ -37,12 +38,13 @@ pub mod reaction;
 pub mod schedule;
 pub mod settings;
 pub mod store;
+pub mod tenant;
 pub mod transaction;
 pub mod value;
 
 use crate::problem::{Problem, Result};
 use crate::{catalogue::Code, uri};
-use model::{BreakerName, ExecutionKey, LeaseName, LimitName, StreamName, ValueName};
+use model::{BreakerName, ExecutionKey, LeaseName, LimitName, StreamName, TenantName, ValueName};
 
 /// The stream name in a segment of the path.
 ///
@@ -90,6 +92,14 @@ pub fn limit_in_path(segment: &str) -> Result<LimitName<'_>> {
 /// As for [`stream_in_path`].
 pub fn breaker_in_path(segment: &str) -> Result<BreakerName<'_>> {
     Ok(BreakerName::new(decode(segment)?)?)
+}
+
+/// The tenant name in a segment of the path.
+///
+/// # Errors
+/// As for [`stream_in_path`].
+pub fn tenant_in_path(segment: &str) -> Result<TenantName<'_>> {
+    Ok(TenantName::new(decode(segment)?)?)
 }
 
 fn decode(segment: &str) -> Result<std::borrow::Cow<'_, str>> {

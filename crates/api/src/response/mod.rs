@@ -12,6 +12,7 @@
 //! | [`execution`] | executions |
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
+//! | [`tenant`] | tenants of queues |
 //! | [`schedule`] | schedules |
 //! | [`reaction`] | reactions, and their tasks |
 
@@ -27,6 +28,7 @@ pub mod reaction;
 pub mod refusal;
 pub mod schedule;
 pub mod stored;
+pub mod tenant;
 pub mod value;
 
 /// All states that a task can be in.

@@ -144,6 +144,15 @@ impl Link {
         Self { text, parameters: 0 }
     }
 
+    /// The path of one queue's tenants.
+    #[must_use]
+    pub fn tenants(queue: &str) -> Self {
+        let mut text = b"/v1/queues/".to_vec();
+        uri::encode(&mut text, queue);
+        text.extend_from_slice(b"/tenants");
+        Self { text, parameters: 0 }
+    }
+
     /// Another path.
     #[must_use]
     pub fn path(path: &'static str) -> Self {

@@ -69,6 +69,13 @@ pub(super) mod kind {
     pub(in crate::row) const SCHEDULE_SET: u8 = 25;
     pub(in crate::row) const SCHEDULE_TALLY: u8 = 26;
 
+    pub(in crate::row) const TENANT: u8 = 53;
+    pub(in crate::row) const FAIR: u8 = 54;
+    pub(in crate::row) const FAIR_TYPE: u8 = 55;
+    pub(in crate::row) const SHARE: u8 = 56;
+    pub(in crate::row) const TENANT_TURN: u8 = 57;
+    pub(in crate::row) const SHARE_COHORT: u8 = 58;
+
     pub(in crate::row) const SHARD: u8 = 129;
     pub(in crate::row) const WALL_TIMER: u8 = 130;
     pub(in crate::row) const RECORD_TIMER: u8 = 131;

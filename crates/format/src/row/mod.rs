@@ -32,11 +32,17 @@
 //! | list of waiting cohorts | the limit's | limit hash, key hash, queue slot, queue id, type number | [`LimitListRow`] | as a cohort begins or ends to wait |
 //! | waiting cohort | the limit's | as above, then its place | cohort's hash | while a cohort waits for a key |
 //! | cohort | the queue's | queue id, type number, cohort hash | [`CohortRow`] | whenever a ready task enters or leaves the cohort |
-//! | cohort's task | the queue's | queue id, type number, cohort hash, lane, position | task's position | while a task with limits is ready |
+//! | cohort's task | the queue's | queue id, type number, cohort hash, lane, position | task's position | while a task with limits or a tenant is ready |
 //! | cohort's turn | the queue's | queue id, type number, rank, turn | cohort's hash | while tasks of a cohort can be claimed, or it waits |
 //! | breaker | the name's | name | [`BreakerRow`] | when outcomes are recorded, a probe begins, or an operator changes it |
 //! | count of breakers | the shard's first slot | | [`BreakerTally`] | when a breaker is created or removed, opens or closes |
 //! | recent permits | the breaker's | name's hash, group | [`RecentRow`] | when an outcome of one of the group is recorded |
+//! | tenant | the queue's | queue id, tenant hash | [`TenantRow`] | with its weight, and whenever a task of it changes its state |
+//! | tenants together | the queue's | queue id | [`FairRow`] | as the tenants, once a task of the queue has named one |
+//! | lists of tenants | the queue's | queue id, type number | [`FairTypeRow`] | as a tenant has its turn, or comes or goes |
+//! | share | the queue's | queue id, type number, tenant hash, lane | [`ShareRow`] | while tasks of a tenant can be claimed |
+//! | tenant's turn | the queue's | queue id, type number, lane, weight, pass, turn | tenant's hash | as the share |
+//! | cohort of a share | the queue's | queue id, type number, tenant hash, lane, turn | cohort's hash | while tasks of the cohort can be claimed |
 //! | schedule | the name's | name | [`ScheduleRow`] | with each tick, and when it is changed |
 //! | schedule's definition | the name's | name | [`encode_definition`] | when a client puts it |
 //! | set of schedules | the owner's | owner | [`encode_schedule_set`] | when a client puts the set |
@@ -99,9 +105,10 @@ pub use named::NamedRows;
 pub use named_timer::NamedTimers;
 pub use queue::{
     AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CohortId, CohortLane, CohortRow, CohortWait,
-    CompletedPart, DeadClassRow, FailureRow, Gate, Gates, KeyRow, Lane, QueueKeys, QueueRange, QueueRow,
-    RankRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, Turn, TypeCohorts,
-    TypeRow, UniqueRow, decode_cohort_hash, decode_number, decode_part, encode_cohort_hash, encode_number,
+    CompletedPart, DeadClassRow, FailureRow, FairLane, FairRow, FairTypeRow, Gate, Gates, KeyRow, Lane, Pass,
+    QueueKeys, QueueRange, QueueRow, RankRow, SettledBy, SettledPart, ShareId, ShareRow, TaskIdRow, TaskPart,
+    TaskRow, TaskTimerKey, TenantList, TenantListId, TenantRow, TextHash, Turn, TypeCohorts, TypeRow,
+    UniqueRow, decode_cohort_hash, decode_number, decode_part, encode_cohort_hash, encode_number,
     encode_part,
 };
 pub use reaction::{ReactionRange, ReactionRow, parse_reaction_key, reaction_key, reactions_key};

@@ -5,11 +5,12 @@ use crate::{reaction, samples, tasks};
 use format::FormatError;
 use format::row::{
     BreakerRow, ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey,
-    FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, LimitKeyRow,
-    LimitKeys, LimitListRow, LimitRow, LimitTimerKey, NamedRows, QueueKeys, QueueRow, ReactionRow, RecentRow,
-    RecordTimerKey, RevisionRow, ScheduleRow, ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow,
-    TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey, decode_cohort_hash, decode_definition,
-    decode_name, decode_number, decode_part, decode_schedule_set, parse_reaction_key, parse_stream_key,
+    FailureRow, FairRow, FairTypeRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey,
+    LeaseWaiterRow, LimitKeyRow, LimitKeys, LimitListRow, LimitRow, LimitTimerKey, NamedRows, QueueKeys,
+    QueueRow, ReactionRow, RecentRow, RecordTimerKey, RevisionRow, ScheduleRow, ScheduleTally,
+    ScheduleTimerKey, ShardRow, ShareRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TenantRow, TypeRow,
+    ValueRow, WallTimerKey, decode_cohort_hash, decode_definition, decode_name, decode_number, decode_part,
+    decode_schedule_set, parse_reaction_key, parse_stream_key,
 };
 use model::{
     Append, Begun, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
@@ -51,6 +52,12 @@ fn read_as_all(bytes: &[u8]) {
     let _ = TaskTimerKey::decode(bytes);
     let _ = (QueueKeys::parse_type(bytes), QueueKeys::parse_task(bytes), QueueKeys::parse_ready(bytes));
     let _ = (QueueKeys::parse_blocked(bytes), QueueKeys::parse_dead(bytes));
+    let _ = (TenantRow::decode(bytes), FairRow::decode(bytes), ShareRow::decode(bytes));
+    let _ = (QueueKeys::parse_tenant(bytes), QueueKeys::parse_tenant_turn(bytes));
+    let _ = QueueKeys::parse_share_cohort(bytes);
+    if let Ok(row) = FairTypeRow::decode(bytes) {
+        assert!(row.lanes.len() <= bytes.len());
+    }
     let _ = (decode_number(bytes), decode_part(bytes));
     let _ = (LimitRow::decode(bytes), LimitKeyRow::decode(bytes), LimitListRow::decode(bytes));
     let _ = (LimitTimerKey::decode(bytes), decode_cohort_hash(bytes));
@@ -135,8 +142,14 @@ fn reserved_by(outcome: &Outcome) -> usize {
 
 fn all_samples() -> Vec<samples::Sample> {
     let stores = [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()];
-    let later = [tasks::samples(), crate::groups::samples(), reaction::samples(), crate::schedule::samples()];
-    let later = later.into_iter().chain([crate::breaker::samples()]);
+    let later = [
+        tasks::samples(),
+        crate::groups::samples(),
+        reaction::samples(),
+        crate::schedule::samples(),
+        crate::breaker::samples(),
+        crate::fair::samples(),
+    ];
     stores.into_iter().chain(later).flatten().collect()
 }
 

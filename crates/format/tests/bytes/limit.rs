@@ -112,6 +112,7 @@ pub(crate) fn cohort() -> CohortRow {
     CohortRow {
         generation: 3,
         gates: gates(),
+        tenant: None,
         lanes: vec![lane(0, 1, 5), lane(10, 300, 700)],
         waits: Some(CohortWait { gate: 1, order: 399, turn: Turn { rank: u16::MAX, turn: 900 } }),
     }

@@ -5,6 +5,8 @@ mod breaker;
 #[cfg(test)]
 mod execution;
 #[cfg(test)]
+mod fair;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod golden;

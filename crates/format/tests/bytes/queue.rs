@@ -231,7 +231,14 @@ pub(crate) fn transacted() -> Vec<(&'static str, Outcome)> {
 }
 
 pub(crate) fn queue_row() -> QueueRow {
-    QueueRow { name: "żółw".to_owned(), settings: SETTINGS, unfinished: 300, types: 2, generation: 0 }
+    QueueRow {
+        name: "żółw".to_owned(),
+        settings: SETTINGS,
+        unfinished: 300,
+        types: 2,
+        generation: 0,
+        is_fair: false,
+    }
 }
 
 pub(crate) fn type_row() -> TypeRow {
@@ -315,7 +322,7 @@ pub(crate) fn bare_task_row() -> TaskRow {
 
 pub(crate) const TASK_ID: TaskIdRow = TaskIdRow { task: Position(1 << 50), fingerprint: Fingerprint(7) };
 pub(crate) const KEY: KeyRow =
-    KeyRow { head: Position(1 << 50), blocked: 300, from: Position((1 << 50) + 2) };
+    KeyRow { head: Position(1 << 50), blocked: 300, from: Position((1 << 50) + 2), open: 1 };
 
 pub(crate) fn claim_request() -> ClaimRequestRow {
     let at = |counter: u64| Position((1 << 50) + counter);

@@ -28,6 +28,7 @@ fn options(mode: UniqueMode) -> TaskOptions<'static> {
         deadline: Some(Wall(1_286_004_042_000)),
         give_up: give_up(),
         schedule: None,
+        fair: None,
     }
 }
 

@@ -5,12 +5,13 @@ use api::request::queue::{queue_in_path, task_in_path};
 use api::request::reaction::reaction_in_path;
 use api::request::schedule::schedule_in_path;
 use api::request::{
-    breaker_in_path, execution_in_path, lease_in_path, limit_in_path, query, stream_in_path, value_in_path,
+    breaker_in_path, execution_in_path, lease_in_path, limit_in_path, query, stream_in_path, tenant_in_path,
+    value_in_path,
 };
 use http::request;
 use model::{
     BreakerName, ExecutionKey, GroupName, LeaseName, LimitName, QueueName, ReactionName, ScheduleName, Slot,
-    StreamName, TaskRef, ValueName,
+    StreamName, TaskRef, TenantName, ValueName,
 };
 use std::borrow::Cow;
 
@@ -105,6 +106,14 @@ pub(super) fn queue(parts: &request::Parts) -> Result<QueueName<'_>> {
 /// When the id cannot be decoded, or no task can have it.
 pub(super) fn task(parts: &request::Parts, slot: Slot) -> Result<TaskRef<'_>> {
     task_in_path(parts.uri.path().split('/').nth(5).unwrap_or_default(), slot)
+}
+
+/// The tenant that the path names below its queue.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn tenant(parts: &request::Parts) -> Result<TenantName<'_>> {
+    tenant_in_path(parts.uri.path().split('/').nth(5).unwrap_or_default())
 }
 
 /// The same task, without borrowing from the request.

@@ -47,6 +47,8 @@ mod store;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod values;
 #[cfg(test)]
 mod watch;

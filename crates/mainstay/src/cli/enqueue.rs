@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Tasks with the same key run one at a time, in order
     #[arg(long)]
     key: Option<String>,
+    /// The tenant from whose share of the claims the task is served
+    #[arg(long, value_name = "TENANT")]
+    fair: Option<String>,
     /// Do not run the task before this much time has passed, such as 5m
     #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with = "run_after")]
     delay: Option<Span>,
@@ -77,6 +80,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result {
     }
     if let Some(key) = args.key {
         task = task.key(key);
+    }
+    if let Some(tenant) = args.fair {
+        task = task.fair(tenant);
     }
     if let Some(delay) = args.delay {
         task = task.delay(delay.0);

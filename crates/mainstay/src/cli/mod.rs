@@ -35,6 +35,7 @@ pub(crate) mod settings;
 pub(crate) mod show;
 pub(crate) mod streams;
 pub(crate) mod tasks;
+mod tenants;
 pub(crate) mod values;
 pub(crate) mod work;
 mod workers;
@@ -123,6 +124,8 @@ pub(crate) enum Command {
     Workers(workers::Args),
     /// List, show, write or delete limits of tasks that run at the same time or begin in a time
     Limits(limits::Args),
+    /// List the tenants of a queue with what they have there, or set the weight of one
+    Tenants(tenants::Args),
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
     /// Enqueue tasks by the clock
@@ -206,6 +209,7 @@ impl Cli {
             Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
             Command::Limits(args) => limits::run(&global, args),
+            Command::Tenants(args) => tenants::run(&global, &args),
             Command::Reactions(args) => reactions::run(&global, &args),
             Command::Workers(args) => workers::run(&global, &args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),

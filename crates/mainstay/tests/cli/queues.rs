@@ -143,3 +143,20 @@ fn workers_are_listed_with_what_they_ask_for() {
     terminate(&worker);
     assert!(worker.wait().unwrap().success());
 }
+
+#[test]
+fn tenants_of_a_queue_are_listed_and_weighed() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    node.run(&["enqueue", "reports", "monthly", "--fair", "acme"]).ok();
+    node.run(&["tenants", "reports", "acme", "--weight", "3"]).ok();
+    let tenants = json(&node, &["tenants", "reports"]);
+    let wanted = serde_json::json!([{"tenant": "acme", "weight": 3, "waiting": 1, "running": 0}]);
+    assert_eq!(tenants, wanted);
+    let table = node.run(&["tenants", "reports", "acme"]).ok();
+    assert!(table.contains("WEIGHT") && table.contains("acme"), "{table}");
+    node.run(&["tenants", "reports", "acme", "--delete"]).ok();
+    assert_eq!(json(&node, &["tenants", "reports", "acme"])[0]["weight"], 1);
+    node.run(&["tenants", "reports", "acme", "--weight", "101"]).fails(2, "101");
+    node.run(&["tenants", "reports", "--weight", "2"]).fails(2, "TENANT");
+}

@@ -3,8 +3,8 @@
 use super::{client, patient};
 use crate::node::Node;
 use mainstay_client::{
-    Claim, GroupState, NewGroup, NewTask, Queue, Replay, Request, RetryPolicy, Settlement, TaskError,
-    TaskState, Which, Worker,
+    Claim, GroupState, NewGroup, NewTask, Queue, QueueSettings, Replay, Request, RetryPolicy, Settlement,
+    TaskError, TaskState, Which, Worker,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -48,6 +48,41 @@ async fn tasks_go_from_a_client_to_a_worker_and_back() {
     assert_eq!(queue.task("7").await.unwrap().result, Some(8.into()));
     assert_eq!(queue.info().await.unwrap().depth.done, 20);
     assert_eq!(client(&node).queues().await.unwrap(), ["sums/a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tenants_share_a_queue_and_a_stream_hears_of_finished_tasks() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let client = client(&node);
+    let queue = client.queue("q");
+    let settings = QueueSettings {
+        key_concurrency: Some(2),
+        events: Some("finished".to_owned()),
+        ..QueueSettings::default()
+    };
+    queue.put_settings(&settings).await.unwrap();
+    assert_eq!(queue.info().await.unwrap().settings.events.as_deref(), Some("finished"));
+    queue.put_tenant("acme/inc", 3).await.unwrap();
+    let tasks: Vec<_> = (0..8)
+        .map(|n| NewTask::new("t").id(n.to_string()).fair(if n < 4 { "acme/inc" } else { "bolt" }))
+        .collect();
+    queue.enqueue_all(&tasks).await.unwrap();
+    let tenant = queue.tenant("acme/inc").await.unwrap();
+    assert_eq!((tenant.weight, tenant.waiting, tenant.running), (3, 4, 0));
+    let mut served = Vec::new();
+    for _ in 0..4 {
+        let task = queue.claim(&Claim::new("w")).await.unwrap().remove(0);
+        served.push(task.id.parse::<u32>().unwrap());
+        queue.complete(&task, &()).await.unwrap();
+    }
+    assert_eq!(served.iter().filter(|n| **n < 4).count(), 3, "{served:?}");
+    assert_eq!(client.read("finished").page().await.unwrap().events.len(), 4);
+    queue.delete_tenant("acme/inc").await.unwrap();
+    let mut tenants = queue.tenants().await.unwrap();
+    tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+    let shown: Vec<_> = tenants.iter().map(|tenant| (&tenant.tenant[..], tenant.weight)).collect();
+    assert_eq!(shown, [("acme/inc", 1), ("bolt", 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

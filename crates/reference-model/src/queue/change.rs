@@ -51,7 +51,10 @@ impl Simple {
                 model::TaskChange::Cancel => {
                     self.cancel(queue, &TaskName::Server(*position));
                 }
-                model::TaskChange::Drop => self.remove_task(queue, number),
+                model::TaskChange::Drop => {
+                    self.tell(queue, number, "dropped");
+                    self.remove_task(queue, number);
+                }
                 model::TaskChange::Replay { .. } => {
                     let to = change.to.filter(|to| *to != queue);
                     match self.stays(queue, number, to) {
@@ -95,8 +98,10 @@ impl Simple {
             None => (queue, task),
             Some(to) => (to, self.move_task(queue, task, to)),
         };
+        let sent = self.queues.all[queue].tasks[task].sent.clone();
+        self.queues.all[queue].may_become_fair(&sent);
         let state = &self.queues.all[queue];
-        let is_held = state.is_held(state.tasks[task].sent.key.as_ref());
+        let is_held = state.waits_for_key(&state.tasks[task].sent);
         let has_twin = !state.twins(state.tasks[task].sent.unique.as_ref()).is_empty();
         let again = &mut self.queues.all[queue].tasks[task];
         again.replayed = Some(self.wall);
@@ -109,6 +114,10 @@ impl Simple {
         if is_held {
             again.state = State::Blocked;
         } else {
+            let position = again.position;
+            if let Some(key) = again.sent.key.clone() {
+                self.queues.all[queue].last_out.insert(key, position);
+            }
             self.make_ready(queue, task);
         }
     }

@@ -20,6 +20,7 @@ pub fn all(model: &Simple) -> Result<(), String> {
             unique(queue),
             deadlines(queue),
             claims(model, queue),
+            tenants(queue),
         ];
         for check in checks {
             check.map_err(|what| format!("{}: {what}", queue.name))?;
@@ -80,8 +81,8 @@ fn deadlines(queue: &Queue) -> Result<(), String> {
     Ok(())
 }
 
-/// One task of each key may run, and it is the first of them. Only a dead letter that was put back may be
-/// behind a later one.
+/// As many tasks of each key may run as the settings have ever said, they are the first ones of it, and each was let out
+/// when the one before it had begun. Only a dead letter that was put back may be behind a later one.
 fn keys(queue: &Queue) -> Result<(), String> {
     let with = |key: &String, of: fn(&Task) -> bool| -> Vec<&Task> {
         queue.tasks.iter().filter(|task| task.sent.key.as_ref() == Some(key) && of(task)).collect()
@@ -89,15 +90,20 @@ fn keys(queue: &Queue) -> Result<(), String> {
     let keys: BTreeSet<&String> = queue.tasks.iter().filter_map(|task| task.sent.key.as_ref()).collect();
     for key in keys {
         let (heads, blocked) = (with(key, Task::is_head), with(key, |task| task.state == State::Blocked));
-        ensure(heads.len() <= 1, || format!("{} tasks of {key} may run", heads.len()))?;
-        let Some(head) = heads.first() else {
-            ensure(blocked.is_empty(), || format!("nothing of {key} runs, and tasks wait for it"))?;
-            continue;
-        };
-        let overtaken = blocked.iter().find(|task| task.position < head.position && task.replayed.is_none());
-        ensure(overtaken.is_none() || head.replayed.is_some(), || {
-            format!("{head:?} has overtaken {overtaken:?}")
+        let tasks_max = queue.ever.key_concurrency as usize;
+        ensure(heads.len() <= tasks_max, || format!("{} tasks of {key} may run", heads.len()))?;
+        let alone = heads.iter().filter(|head| head.sent.is_alone()).count();
+        ensure(alone <= 1, || format!("{alone} tasks of {key} that are alone may run"))?;
+        let new = heads.iter().filter(|head| !head.has_run()).count();
+        ensure(new <= 1, || format!("{new} tasks of {key} may begin next"))?;
+        ensure(!heads.is_empty() || blocked.is_empty(), || {
+            format!("nothing of {key} runs, and tasks wait for it")
         })?;
+        for head in heads.iter().filter(|head| head.replayed.is_none()) {
+            let overtaken =
+                blocked.iter().find(|task| task.position < head.position && task.replayed.is_none());
+            ensure(overtaken.is_none(), || format!("{head:?} has overtaken {overtaken:?}"))?;
+        }
     }
     let keyless = queue.tasks.iter().any(|task| task.state == State::Blocked && task.sent.key.is_none());
     ensure(!keyless, || "a task without a key waits for one".to_owned())
@@ -139,6 +145,20 @@ fn limits(model: &Simple) -> Result<(), String> {
             let opens = matches!(model.closed(&gate.limit, &gate.key, gate.cost), Some(Closed::Until(_)));
             ensure(!opens || is_looked_at, || format!("no one lets {cohort:?} go on"))?;
         }
+    }
+    Ok(())
+}
+
+/// No tenant is far from its turn: at most as many claims go before it as its share says.
+fn tenants(queue: &Queue) -> Result<(), String> {
+    for place in &queue.fair.places {
+        let next = queue
+            .fair
+            .places
+            .iter()
+            .filter(|other| (&other.task_type, other.lane) == (&place.task_type, place.lane));
+        let first = next.map(|other| other.pass).min().unwrap_or(0);
+        ensure(place.pass <= first + (1 << 24), || format!("{place:?} is too far behind {first}"))?;
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ impl Simple {
             return SimpleOutcome::Claimed(claimed);
         }
         let claim = &ClaimAsk { tasks_max: claim.tasks_max.min(state.free()), ..claim.clone() };
-        if state.has_limits() {
+        if state.has_limits(&claim.types) {
             claimed.tasks = self.claim_by_heads(queue, claim);
             return SimpleOutcome::Claimed(claimed);
         }
@@ -95,6 +95,7 @@ impl Simple {
         self.leave(queue, task);
         self.queues.all[queue].tasks[task].gates = None;
         self.start(queue, task, claim);
+        self.has_begun(queue, task);
         before
     }
 

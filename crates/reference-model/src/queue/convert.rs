@@ -73,6 +73,12 @@ impl Simple {
             Command::AdvanceTasks(advance) => {
                 QueueAsk::Advance { slot: advance.slot.0, from: advance.from, tasks_max: advance.tasks_max }
             }
+            Command::PutTenant(put) => {
+                QueueAsk::PutTenant(number(&put.queue), put.tenant.to_string(), Some(put.weight))
+            }
+            Command::DeleteTenant(delete) => {
+                QueueAsk::PutTenant(number(&delete.queue), delete.tenant.to_string(), None)
+            }
             Command::PutLimit(put) => {
                 QueueAsk::PutLimit(self.queues.limits.number(put.limit.as_str()), Some(put.settings))
             }
@@ -119,6 +125,7 @@ impl NewTask {
             unique,
             deadline: task.options.deadline.map(|wall| wall.0),
             give_up: task.options.give_up.clone().into_owned(),
+            fair: task.options.fair.as_ref().map(|tenant| tenant.as_str().to_owned()),
         }
     }
 }

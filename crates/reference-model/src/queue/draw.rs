@@ -6,11 +6,12 @@ use crate::Simple;
 use model::limits::TASK_AGEING_MS;
 use model::{
     Action, AdvanceLimits, AdvanceTasks, CancelTask, ChangeTasks, Claim, Command, CreateGroup, DeadLetterEnd,
-    DeleteLimit, Elapsed, Enqueue, Failure, Fingerprint, GiveUp, GroupName, GroupTask, IdHash, KeyExpression,
-    KeyHash, Keyed, LimitName, LimitSettings, Namespace, NewGroup, NewMember, NewTask, Position, PutLimit,
-    PutQueue, QueueBreaker, QueueLimit, QueueName, QueueOptions, QueueSettings, Rate, ReplayTask,
-    RetryPolicy, Settle, SettleDeadLetter, Settlement, Slot, TaskChange, TaskDue, TaskOptions, TaskRef,
-    TaskState, Throttle, Unique, UniqueMode, Wall, gate_slot,
+    DeleteLimit, DeleteStream, DeleteTenant, Elapsed, Enqueue, Expected, Failure, Fingerprint, GiveUp,
+    GroupName, GroupTask, IdHash, KeyExpression, KeyHash, Keyed, LimitName, LimitSettings, Namespace,
+    NewGroup, NewMember, NewTask, Position, PutLimit, PutQueue, PutSettings, PutTenant, QueueBreaker,
+    QueueLimit, QueueName, QueueOptions, QueueSettings, Rate, ReplayTask, RetryPolicy, Settings, Settle,
+    SettleDeadLetter, Settlement, Slot, StreamName, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState,
+    TenantName, Throttle, Unique, UniqueMode, Wall, gate_slot,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -36,7 +37,9 @@ pub fn name(queue: usize) -> QueueName<'static> {
 pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     let number = rng.index(NAMES.len());
     let (queue, state) = (name(number), &model.queues.all[number]);
-    match rng.below(106) {
+    match rng.below(109) {
+        106..=107 => tenant_command(rng, queue),
+        108 => events_command(rng),
         100..=105 => limit_command(rng),
         0..=26 => Command::Enqueue(enqueue(rng, model, queue)),
         27..=51 => Command::Claim(claim(rng, queue)),
@@ -63,6 +66,43 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
         96 => Command::CreateGroup(group(rng, model)),
         _ => Command::PutQueue(PutQueue { queue, settings: settings(rng) }),
     }
+}
+
+/// The stream that hears of finished tasks.
+pub const EVENTS: &str = "finished-{7}";
+
+fn events() -> StreamName<'static> {
+    match StreamName::new(EVENTS) {
+        Ok(name) => name,
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+fn events_command(rng: &mut Rng) -> Command<'static> {
+    let stream = events();
+    if rng.one_in(2) {
+        return Command::DeleteStream(DeleteStream { stream, expected: Expected::Any });
+    }
+    let max_count = rng.one_in(2).then(|| rng.between(1, 5));
+    Command::PutSettings(PutSettings { stream, settings: Settings { max_count, ..Settings::default() } })
+}
+
+/// Few tenants, so that most have several tasks.
+const TENANTS: [&str; 4] = ["acme", "bolt", "żuk", "a b"];
+
+fn tenant(rng: &mut Rng) -> TenantName<'static> {
+    match TenantName::new(rng.pick(&TENANTS)) {
+        Ok(name) => name,
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+fn tenant_command(rng: &mut Rng, queue: QueueName<'static>) -> Command<'static> {
+    let tenant = tenant(rng);
+    if rng.one_in(3) {
+        return Command::DeleteTenant(DeleteTenant { queue, tenant });
+    }
+    Command::PutTenant(PutTenant { queue, tenant, weight: rng.pick(&[1, 2, 3, 10, 100]) })
 }
 
 /// Few limits, so that most of them are named by several queues.
@@ -168,7 +208,13 @@ fn enqueue(rng: &mut Rng, model: &Simple, queue: QueueName<'static>) -> Enqueue<
         slot: Slot(0),
     });
     let count = rng.pick(&[0, 1, 1, 1, 1, 2, 3, 6]);
-    let tasks = (0..count).map(|_| new_task(rng, model)).collect();
+    let mut tasks: Vec<NewTask<'static>> = (0..count).map(|_| new_task(rng, model)).collect();
+    // Only in some queues, until a dead letter that names a tenant goes into another one.
+    if NAMES[..2].contains(&queue.as_str()) {
+        for task in &mut tasks {
+            task.options.fair = (!rng.one_in(3)).then(|| tenant(rng));
+        }
+    }
     Enqueue { keyed, queue, tasks }
 }
 
@@ -184,6 +230,7 @@ fn new_task(rng: &mut Rng, model: &Simple) -> NewTask<'static> {
         deadline: rng.one_in(6).then(|| Wall(model.wall + rng.pick(&[0, 1, 50, 400, 9_000]))),
         give_up: if retry.is_some() { give_up(rng) } else { GiveUp::NEVER },
         schedule: None,
+        fair: None,
     };
     NewTask {
         id: id.map(Into::into),
@@ -299,6 +346,8 @@ fn settings(rng: &mut Rng) -> QueueSettings {
             limits: queue_limits(rng),
             breaker: rng.one_in(3).then(|| queue_breaker(rng)),
             concurrency: rng.one_in(4).then(|| rng.pick(&[0, 1, 2, 3, 10])),
+            events: rng.one_in(3).then(events),
+            key_concurrency: rng.one_in(2).then(|| rng.pick(&[1, 2, 2, 3, 10])),
         },
     }
 }

@@ -79,8 +79,9 @@ impl Simple {
 
     /// Adds a task that no check stands against.
     pub(super) fn add_task(&mut self, queue: usize, sent: &NewTask) -> u64 {
+        self.queues.all[queue].may_become_fair(sent);
         let state = &self.queues.all[queue];
-        let is_held = state.is_held(sent.key.as_ref());
+        let is_held = state.waits_for_key(sent);
         let position = self.take_position();
         let mut task = Task {
             position,
@@ -110,6 +111,9 @@ impl Simple {
             state.types.push(sent.task_type.clone());
         }
         let lane = task.own_lane();
+        if let Some(key) = sent.key.clone().filter(|_| !is_held) {
+            state.last_out.insert(key, position);
+        }
         state.tasks.push(task);
         let number = state.tasks.len() - 1;
         if is_ready {

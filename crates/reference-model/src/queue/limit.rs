@@ -3,6 +3,7 @@
 //! What a key has in use is counted among the tasks that run, whenever it is needed. Tasks with the same gates form a
 //! cohort, which can be claimed or waits as a whole.
 
+use super::fair::is_in_cohort;
 use super::{Simple, State, Task};
 use crate::SimpleOutcome;
 use model::limits::{ADVANCE_LIMITS_MAX, LIMIT_COHORTS_MAX};
@@ -50,11 +51,12 @@ pub struct Use {
     pub due: Option<u64>,
 }
 
-/// Ready tasks of one type that have the same gates.
+/// Ready tasks of one type that have the same gates and name the same tenant.
 #[derive(Clone, Debug)]
 pub struct Cohort {
     pub task_type: String,
     pub gates: Vec<Gate>,
+    pub tenant: Option<String>,
     generation: u64,
     /// The turn of each lane, unless it waits.
     pub turns: Vec<(u8, u64)>,
@@ -74,6 +76,7 @@ impl Cohort {
         task.state.name() == TaskState::Ready
             && task.sent.task_type == self.task_type
             && task.gates() == self.gates
+            && task.sent.fair == self.tenant
     }
 }
 
@@ -390,7 +393,7 @@ impl Simple {
                 }
                 return true;
             }
-            let at = self.cohort_of(*queue, &cohort.task_type, &cohort.gates);
+            let at = self.cohort_of(*queue, &cohort.task_type, &cohort.gates, cohort.tenant.as_ref());
             let Some(at) = at else { continue };
             self.take_out(*queue, at);
             self.place(*queue, at);
@@ -399,9 +402,17 @@ impl Simple {
         opened >= free || looked_at >= all.len()
     }
 
-    pub(super) fn cohort_of(&self, queue: usize, task_type: &str, gates: &[Gate]) -> Option<usize> {
+    pub(super) fn cohort_of(
+        &self,
+        queue: usize,
+        task_type: &str,
+        gates: &[Gate],
+        tenant: Option<&String>,
+    ) -> Option<usize> {
         let cohorts = &self.queues.all[queue].cohorts;
-        cohorts.iter().position(|cohort| cohort.task_type == task_type && cohort.gates == gates)
+        cohorts.iter().position(|cohort| {
+            cohort.task_type == task_type && cohort.gates == gates && cohort.tenant.as_ref() == tenant
+        })
     }
 
     /// Puts a cohort that is nowhere where its tasks can be claimed, or where it waits.
@@ -424,6 +435,7 @@ impl Simple {
         let turns = lanes.into_iter().map(|lane| (lane, self.queues.limits.next_number())).collect();
         let found = &mut state.cohorts[cohort];
         (found.turns, found.waits, found.generation) = (turns, None, state.generation);
+        state.follow_tenants();
     }
 
     pub(super) fn wait_at(&mut self, queue: usize, cohort: usize, gate: usize) {
@@ -433,6 +445,7 @@ impl Simple {
         (found.generation, found.waits) = (state.generation, Some(Wait { gate, order, turn }));
         found.turns.clear();
         let gates = found.gates.clone();
+        state.follow_tenants();
         let closed = &gates[gate];
         if let Some(opens) = self.opens(&closed.limit, &closed.key, closed.cost) {
             self.queues.limits.look_at(&closed.limit, &closed.key, opens);
@@ -443,8 +456,10 @@ impl Simple {
 
     /// Neither claimable nor waiting any more.
     pub(super) fn take_out(&mut self, queue: usize, cohort: usize) {
-        let found = &mut self.queues.all[queue].cohorts[cohort];
-        found.turns.clear();
+        let state = &mut self.queues.all[queue];
+        state.cohorts[cohort].turns.clear();
+        state.follow_tenants();
+        let found = &mut state.cohorts[cohort];
         if let Some(wait) = found.waits.take() {
             let gate = found.gates[wait.gate].clone();
             self.tidy(&gate.limit, &gate.key);
@@ -464,8 +479,10 @@ impl Simple {
     pub(super) fn leave(&mut self, queue: usize, number: usize) {
         let state = &mut self.queues.all[queue];
         let task = &mut state.tasks[number];
+        let is_in_cohort = is_in_cohort(task);
         let before = std::mem::replace(&mut task.state, State::Blocked);
         let (task_type, gates) = (task.sent.task_type.clone(), task.gates().to_vec());
+        let tenant = task.sent.fair.clone();
         match before {
             State::Running(_) => {
                 for gate in &gates {
@@ -475,8 +492,9 @@ impl Simple {
                     self.tidy(&gate.limit, &gate.key);
                 }
             }
-            State::Ready { lane, .. } if !gates.is_empty() => {
-                let Some(at) = self.cohort_of(queue, &task_type, &gates) else { return };
+            State::Ready { .. } if !is_in_cohort => self.queues.all[queue].follow_tenants(),
+            State::Ready { lane, .. } => {
+                let Some(at) = self.cohort_of(queue, &task_type, &gates, tenant.as_ref()) else { return };
                 let state = &mut self.queues.all[queue];
                 let found = &mut state.cohorts[at];
                 let left: Vec<&Task> = state.tasks.iter().filter(|task| found.holds(task)).collect();
@@ -484,6 +502,7 @@ impl Simple {
                     if !left.iter().any(|task| task.lane() == Some(lane)) {
                         found.turns.retain(|(of, _)| *of != lane);
                     }
+                    state.follow_tenants();
                     return;
                 }
                 let was_ready = found.waits.is_none();
@@ -505,15 +524,23 @@ impl Simple {
         task.gates.clone_from(&gates);
         task.state = State::Ready { since, lane };
         let gates = gates.map(|(_, gates)| gates).unwrap_or_default();
-        if gates.is_empty() {
+        if !is_in_cohort(task) {
+            state.follow_tenants();
             return;
         }
-        let task_type = task.sent.task_type.clone();
-        match self.cohort_of(queue, &task_type, &gates) {
+        let (task_type, tenant) = (task.sent.task_type.clone(), task.sent.fair.clone());
+        match self.cohort_of(queue, &task_type, &gates, tenant.as_ref()) {
             None => {
                 let state = &mut self.queues.all[queue];
                 let generation = state.generation;
-                state.cohorts.push(Cohort { task_type, gates, generation, turns: Vec::new(), waits: None });
+                state.cohorts.push(Cohort {
+                    task_type,
+                    gates,
+                    tenant,
+                    generation,
+                    turns: Vec::new(),
+                    waits: None,
+                });
                 let at = state.cohorts.len() - 1;
                 self.place(queue, at);
             }
@@ -522,6 +549,7 @@ impl Simple {
                 if found.waits.is_none() && !found.turns.iter().any(|(of, _)| *of == lane) {
                     found.turns.push((lane, self.queues.limits.next_number()));
                 }
+                self.queues.all[queue].follow_tenants();
             }
         }
     }

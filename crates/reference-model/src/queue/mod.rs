@@ -8,6 +8,7 @@
 //! | `enqueue` | which tasks of a batch are new |
 //! | `claim` | which tasks a worker gets, in which order |
 //! | `settle` | how a claim ends, and how a task does |
+//! | [`fair`] | tenants, and whose turn it is |
 //! | [`limit`] | how many tasks of a key may run, and which tasks wait for that |
 //! | `advance` | what is due by one of the clocks |
 //! | [`check`] | what is true of every state |
@@ -23,10 +24,12 @@ mod claim;
 mod convert;
 pub mod draw;
 mod enqueue;
+pub mod fair;
 pub mod groups;
 mod heads;
 pub mod limit;
 mod settle;
+mod tell;
 
 use crate::{Key, Simple, SimpleOutcome};
 use limit::{Cohort, Gate, Limits};
@@ -35,7 +38,7 @@ use model::{
     DeadLetterEnd, GiveUp, LimitSettings, Namespace, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState,
     UniqueMode, slot_of,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The lane of returned tasks.
 const LANE_RETURNED: u8 = 0;
@@ -56,6 +59,15 @@ pub struct NewTask {
     pub unique: Option<(String, UniqueMode)>,
     pub deadline: Option<u64>,
     pub give_up: GiveUp<'static>,
+    pub fair: Option<String>,
+}
+
+impl NewTask {
+    /// Whether no other task of its key runs next to it.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.unique.as_ref().is_some_and(|(_, mode)| *mode != UniqueMode::Existing)
+    }
 }
 
 /// How a request names a task.
@@ -140,6 +152,8 @@ pub enum QueueAsk {
         from: TaskDue,
         tasks_max: u32,
     },
+    /// A tenant of a queue, and its weight; without one, the usual one.
+    PutTenant(usize, String, Option<u32>),
     /// Without settings, the limit is removed.
     PutLimit(usize, Option<LimitSettings>),
     AdvanceLimits {
@@ -260,7 +274,7 @@ impl Task {
         matches!(self.state, State::Final { .. })
     }
 
-    /// Whether it is the task of its key that may run.
+    /// Whether it is one of the tasks of its key that may run.
     #[must_use]
     pub fn is_head(&self) -> bool {
         self.sent.key.is_some() && !self.is_final() && self.state != State::Blocked
@@ -335,6 +349,9 @@ pub struct Queue {
     pub cohorts: Vec<Cohort>,
     /// How often its limits have changed.
     generation: u64,
+    /// The task of each key that was the last to go on.
+    last_out: BTreeMap<String, u64>,
+    pub fair: fair::Fair,
     ever: Ever,
 }
 
@@ -344,6 +361,7 @@ struct Ever {
     attempts_max: u32,
     lost_max: u32,
     backlog_max: u64,
+    key_concurrency: u32,
 }
 
 impl Queue {
@@ -370,8 +388,28 @@ impl Queue {
         self.tasks.iter().find(|task| task.position == position)
     }
 
-    fn is_held(&self, key: Option<&String>) -> bool {
-        key.is_some() && self.tasks.iter().any(|task| !task.is_final() && task.sent.key.as_ref() == key)
+    /// Whether a task that becomes unfinished waits for others with its key.
+    fn waits_for_key(&self, sent: &NewTask) -> bool {
+        let Some(key) = &sent.key else { return false };
+        let is_blocked =
+            self.tasks.iter().any(|task| task.state == State::Blocked && task.sent.key.as_ref() == Some(key));
+        let open = self.open(key);
+        open > 0 && (is_blocked || sent.is_alone() || !self.has_place(key))
+    }
+
+    /// How many unfinished tasks of a key need not wait for it.
+    fn open(&self, key: &str) -> usize {
+        let of_key = self.tasks.iter().filter(|task| task.sent.key.as_deref() == Some(key));
+        of_key.filter(|task| task.is_head()).count()
+    }
+
+    /// Whether another task of the key may go on: the last one that did has begun, and fewer do than may.
+    fn has_place(&self, key: &str) -> bool {
+        let open = self.open(key);
+        let tasks_max = self.settings.options.key_concurrency.map_or(1, |tasks| tasks.max(1));
+        let last = self.last_out.get(key).and_then(|position| self.find_position(*position));
+        let has_begun = last.is_none_or(|task| task.is_final() || task.has_run());
+        open == 0 || (open < tasks_max as usize && has_begun)
     }
 
     /// The unfinished tasks with a unique key.
@@ -385,6 +423,8 @@ impl Queue {
         self.ever.attempts_max = self.ever.attempts_max.max(self.settings.retry.attempts_max);
         self.ever.lost_max = self.ever.lost_max.max(self.settings.lost_max);
         self.ever.backlog_max = self.ever.backlog_max.max(self.settings.backlog_max);
+        let of_key = self.settings.options.key_concurrency.unwrap_or(1);
+        self.ever.key_concurrency = self.ever.key_concurrency.max(of_key);
     }
 
     fn retry_of(&self, task: usize) -> RetryPolicy {
@@ -413,6 +453,8 @@ pub struct Queues {
     /// The positions of all tasks that are no longer kept.
     pub gone: BTreeSet<u64>,
     pub limits: Limits,
+    /// The types of the events about finished tasks, by position.
+    pub told: BTreeMap<u64, String>,
     /// What the last command has granted.
     granted: Option<Granted>,
 }
@@ -468,6 +510,7 @@ impl Simple {
             QueueAsk::Change(queue, change) => self.change(*queue, change),
             QueueAsk::Group(name, slot, content, spec) => self.create_group(name, *slot, *content, spec),
             QueueAsk::Advance { slot, from, tasks_max } => self.advance(*slot, *from, *tasks_max),
+            QueueAsk::PutTenant(queue, tenant, weight) => self.put_tenant(*queue, tenant, *weight),
             QueueAsk::PutLimit(limit, settings) => self.put_limit(*limit, *settings),
             QueueAsk::AdvanceLimits { slot, from, keys_max } => self.advance_limits(*slot, *from, *keys_max),
         }
@@ -510,6 +553,7 @@ impl Simple {
             return SimpleOutcome::WrongTaskState(now);
         }
         if end == DeadLetterEnd::Drop {
+            self.tell(queue, task, "dropped");
             self.remove_task(queue, task);
             return SimpleOutcome::DeadLetterSettled;
         }

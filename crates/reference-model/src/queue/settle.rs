@@ -254,13 +254,40 @@ impl Simple {
         let position = state.tasks[number].position;
         state.tasks[number].state = State::Final { end, gone };
         self.run_ended(position, end);
+        self.tell(
+            queue,
+            number,
+            match end {
+                TaskState::Done => "done",
+                TaskState::Dead => "dead",
+                _ => "cancelled",
+            },
+        );
         if !was_head {
             return;
         }
-        let state = &mut self.queues.all[queue];
+        let key = self.queues.all[queue].tasks[number].sent.key.clone();
+        key.into_iter().for_each(|key| self.let_next_out(queue, &key));
+    }
+
+    /// A task of the key has begun to run: another one may follow it.
+    pub(super) fn has_begun(&mut self, queue: usize, number: usize) {
+        let state = &self.queues.all[queue];
         let key = state.tasks[number].sent.key.clone();
-        let next = state.tasks.iter().position(|task| task.state == State::Blocked && task.sent.key == key);
-        let Some(next) = next else { return };
+        let is_one = state.settings.options.key_concurrency.is_none_or(|tasks| tasks <= 1);
+        key.into_iter().filter(|_| !is_one).for_each(|key| self.let_next_out(queue, &key));
+    }
+
+    /// The first task that waits for a key goes on, if it may.
+    fn let_next_out(&mut self, queue: usize, key: &str) {
+        let state = &mut self.queues.all[queue];
+        let has_key = |task: &Task| task.sent.key.as_deref() == Some(key);
+        let next = state.tasks.iter().position(|task| task.state == State::Blocked && has_key(task));
+        let Some(next) = next.filter(|_| state.has_place(key)) else { return };
+        if state.open(key) > 0 && state.tasks[next].sent.is_alone() {
+            return;
+        }
+        state.last_out.insert(key.to_owned(), state.tasks[next].position);
         match state.tasks[next].sent.run_after {
             Some(run_after) if run_after > self.wall => {
                 state.tasks[next].state = State::Scheduled(run_after);

@@ -16,6 +16,7 @@
 //! | [`breaker_tally`] | how many breakers there are, by state |
 //! | [`breaker_permit`] | whether a breaker admits a call |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
+//! | [`tenant`], [`tenants`] | one tenant of a queue, and the list of them |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`schedule`], [`schedules`], [`schedule_set`] | one schedule, the list of schedules, and the names of an owner's |
 //! | [`schedule_tally`] | how many schedules there are, and how they are |
@@ -39,6 +40,7 @@ mod reaction;
 mod schedule;
 mod stream;
 mod streams;
+mod tenant;
 mod value;
 
 pub use breaker::{
@@ -62,4 +64,5 @@ pub use reaction::{Obstacle, ReactionView, reaction, reactions};
 pub use schedule::{ScheduleView, due_schedule, schedule, schedule_set, schedule_tally, schedules};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
+pub use tenant::{TenantView, tenant, tenants, unnamed_tenant};
 pub use value::{ListedValue, StoredValue, value, values};

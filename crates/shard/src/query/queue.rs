@@ -2,6 +2,7 @@
 
 use super::names::{Part, checked, list};
 use crate::damage::bad_row;
+use crate::fair::place;
 use crate::limit::key::{self, LimitKey};
 use crate::queue::cohort::{self, WAITING};
 use crate::queue::history::{attempts, failures};
@@ -13,7 +14,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::row::{
-    AttemptRow, CohortId, NamedRows, QueueKeys, QueueRange, TaskPart, Turn, TypeRow, decode_cohort_hash,
+    AttemptRow, CohortId, NamedRows, QueueKeys, QueueRange, ShareId, TaskPart, Turn, TypeRow,
+    decode_cohort_hash,
 };
 use model::{
     Elapsed, Key, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef, TaskState,
@@ -207,7 +209,8 @@ fn type_view(
         oldest = oldest.into_iter().chain(first).min();
     }
     let limited = oldest_of_cohorts(view, keys, row)?;
-    oldest = oldest.into_iter().chain(limited).min();
+    let of_tenants = oldest_of_tenants(view, keys, row)?;
+    oldest = oldest.into_iter().chain(limited).chain(of_tenants).min();
     Ok(TypeView {
         task_type,
         delayed: row.delayed,
@@ -242,6 +245,27 @@ fn oldest_of_cohorts(
         let id = CohortId { type_number: row.number, hash };
         let Some(cohort) = cohort::row(view, keys, id)? else { continue };
         let ready = cohort::first(view, keys, id, &cohort, rank.rank as u8)?;
+        oldest = oldest.into_iter().chain(ready.map(|(ready, _)| ready)).min();
+    }
+    Ok(oldest)
+}
+
+/// The same for the tenants whose turn it is in each lane.
+fn oldest_of_tenants(
+    view: &impl View,
+    keys: QueueKeys,
+    row: &TypeRow,
+) -> Result<Option<Position>, ViewError> {
+    let mut oldest: Option<Position> = None;
+    for lane in place::lists(view, keys, row.number)?.lanes {
+        let Some(next) = place::next(view, keys, row.number, &lane)? else { continue };
+        if next.tenant == crate::queue::hash("") {
+            continue;
+        }
+        let share = ShareId { type_number: row.number, tenant: next.tenant, lane: lane.lane };
+        let id = CohortId { type_number: row.number, hash: place::first_cohort(view, keys, share)? };
+        let Some(cohort) = cohort::row(view, keys, id)? else { continue };
+        let ready = cohort::first(view, keys, id, &cohort, lane.lane)?;
         oldest = oldest.into_iter().chain(ready.map(|(ready, _)| ready)).min();
     }
     Ok(oldest)

@@ -78,7 +78,7 @@ fn one<V: View>(
             task.save(queue, overlay);
         }
         _ if !is_dead => return Ok(Done::Passed),
-        TaskChange::Drop => task.remove(queue, overlay)?,
+        TaskChange::Drop => task.drop_dead(queue, overlay)?,
         TaskChange::Replay { .. } => {
             let refusal = match target {
                 None => replay::is_full(queue),

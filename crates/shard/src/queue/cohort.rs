@@ -1,12 +1,13 @@
-//! Cohorts: ready tasks of one type that have the same gates.
+//! Cohorts: ready tasks of one type that have the same gates and name the same tenant.
 //!
 //! A cohort is ready or waits, as a whole. A ready one has a place in the index of its type for each lane in which it has
-//! tasks. A claim takes the first one's first task, and the lane then goes behind all others of its rank: so cohorts take
-//! turns, and none of them starves the others. One that waits is in the list of a limit's key (`limit/list.rs`), and in
+//! tasks, or among the cohorts of its tenant. A claim takes the first one's first task, and the lane then goes behind all
+//! others of its rank: so cohorts take turns, and none of them starves the others. One that waits is in the list of a limit's key (`limit/list.rs`), and in
 //! the index under a rank of its own.
 
 use crate::breaker::tasks;
 use crate::damage::{bad_row, contradiction};
+use crate::fair::{self, place};
 use crate::limit::key::LimitKey;
 use crate::limit::list;
 use crate::overlay::Overlay;
@@ -16,10 +17,10 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::ops::ControlFlow;
 use format::row::{
-    CohortId, CohortLane, CohortRow, CohortWait, Gate, Lane, LimitListId, QueueKeys, QueueRange, Turn,
-    decode_number, encode_number,
+    CohortId, CohortLane, CohortRow, CohortWait, Gate, Lane, LimitListId, QueueKeys, QueueRange, ShareId,
+    TextHash, Turn, decode_number, encode_number,
 };
-use model::{Order, Position, TaskState, View, ViewError, gate_breaker};
+use model::{Order, Position, TaskState, TenantName, View, ViewError, gate_breaker};
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// The rank of cohorts that wait, in the index of their type.
@@ -40,8 +41,8 @@ pub(crate) struct Cohort {
     pub(crate) row: CohortRow,
 }
 
-/// What stands for these gates.
-pub(crate) fn hash(gates: &[Gate]) -> u128 {
+/// What stands for these gates and this tenant.
+pub(crate) fn hash(gates: &[Gate], tenant: Option<&TenantName<'_>>) -> u128 {
     let mut hasher = Xxh3Default::new();
     let mut add = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -51,6 +52,9 @@ pub(crate) fn hash(gates: &[Gate]) -> u128 {
         add(gate.limit.as_bytes());
         add(gate.key.as_bytes());
         add(&gate.cost.to_le_bytes());
+    }
+    if let Some(tenant) = tenant {
+        add(tenant.as_str().as_bytes());
     }
     hasher.digest128()
 }
@@ -110,9 +114,10 @@ impl Cohort {
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
         self.row.generation = queue.row.generation;
+        let turns = self.turns();
         for lane in &mut self.row.lanes {
             let rank = u16::from(lane.lane.lane);
-            lane.turn = queue.enters_rank(&self.task_type, rank, self.id.hash, overlay)?;
+            lane.turn = turns.enter(rank, queue, overlay)?;
         }
         let tasks = self.row.tasks();
         queue.cohorts_mut(&self.task_type, overlay)?.ready += tasks;
@@ -152,7 +157,7 @@ impl Cohort {
         let tasks = self.row.tasks();
         let Some(waits) = self.row.waits.take() else {
             for lane in &self.row.lanes {
-                queue.leaves_rank(&self.task_type, lane.turn, overlay)?;
+                self.turns().leave(lane.turn, queue, overlay)?;
             }
             let cohorts = queue.cohorts_mut(&self.task_type, overlay)?;
             cohorts.ready = cohorts.ready.checked_sub(tasks).ok_or_else(lost)?;
@@ -172,6 +177,10 @@ impl Cohort {
     /// The gate for which it waits.
     pub(crate) fn waits_for(&self) -> Option<&Gate> {
         self.row.gates.get(self.row.waits?.gate as usize)
+    }
+
+    fn turns(&self) -> Turns {
+        Turns { id: self.id, task_type: self.task_type.clone(), tenant: self.row.tenant }
     }
 
     fn list(&self, queue: &Queue) -> LimitListId {
@@ -211,12 +220,55 @@ impl Cohort {
         queue: &mut Queue,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
+        let turns = self.turns();
         if let Some(found) = self.row.lanes.iter_mut().find(|found| found.lane.lane == lane) {
             found.lane.from = found.lane.from.max(Position(behind.0.saturating_add(1)));
-            queue.leaves_rank(&self.task_type, found.turn, overlay)?;
-            found.turn = queue.enters_rank(&self.task_type, found.turn.rank, self.id.hash, overlay)?;
+            turns.leave(found.turn, queue, overlay)?;
+            found.turn = turns.enter(found.turn.rank, queue, overlay)?;
         }
         Ok(())
+    }
+}
+
+/// Where a cohort is while it can be claimed from: in the index of its type, or among the cohorts of its tenant.
+struct Turns {
+    id: CohortId,
+    task_type: String,
+    tenant: Option<TextHash>,
+}
+
+impl Turns {
+    fn share(&self, rank: u16) -> Option<ShareId> {
+        let lane = u8::try_from(rank).ok()?;
+        Some(ShareId { type_number: self.id.type_number, tenant: self.tenant?, lane })
+    }
+
+    /// It goes behind all others of a rank.
+    fn enter<V: View>(
+        &self,
+        rank: u16,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<Turn, ViewError> {
+        match self.share(rank) {
+            None => queue.enters_rank(&self.task_type, rank, self.id.hash, overlay),
+            Some(share) => {
+                let turn = place::cohort_enters(queue.keys, share, self.id.hash, overlay)?;
+                Ok(Turn { rank, turn })
+            }
+        }
+    }
+
+    fn leave<V: View>(
+        &self,
+        turn: Turn,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        match self.share(turn.rank) {
+            None => queue.leaves_rank(&self.task_type, turn, overlay),
+            Some(share) => place::cohort_leaves(queue.keys, share, turn.turn, overlay),
+        }
     }
 }
 
@@ -230,7 +282,7 @@ pub(crate) fn row(view: &impl View, queue: QueueKeys, id: CohortId) -> Result<Op
 pub(crate) fn shown_state(view: &impl View, queue: QueueKeys, task: &Task) -> Result<TaskState, ViewError> {
     if task.row.state == TaskState::Ready && !task.gates().is_empty() {
         let type_number = type_row(view, queue, &task.row.task_type)?.number;
-        let id = CohortId { type_number, hash: hash(task.gates()) };
+        let id = CohortId { type_number, hash: hash(task.gates(), task.row.options.fair.as_ref()) };
         if row(view, queue, id)?.is_some_and(|row| row.waits.is_some()) {
             return Ok(TaskState::Blocked);
         }
@@ -271,13 +323,15 @@ pub(crate) fn enter<V: View>(
         let gates = task.gates().to_vec();
         let turn = Turn { rank: u16::from(lane), turn: 0 };
         let lanes = [CohortLane { lane: Lane { lane, tasks: 1, from: ready }, turn }].to_vec();
-        let row = CohortRow { generation: queue.row.generation, gates, lanes, waits: None };
+        let tenant = task.row.options.fair.as_ref().map(|_| fair::hash_of(task));
+        let row = CohortRow { generation: queue.row.generation, gates, tenant, lanes, waits: None };
         let mut cohort = Cohort { id, task_type: task_type.clone(), row };
         cohort.place(queue, overlay)?;
         cohort.save(queue, overlay);
         return Ok(());
     };
     let is_ready = cohort.row.waits.is_none();
+    let turns = cohort.turns();
     let lanes = &mut cohort.row.lanes;
     match lanes.binary_search_by_key(&lane, |found| found.lane.lane) {
         Ok(at) => {
@@ -286,11 +340,7 @@ pub(crate) fn enter<V: View>(
         }
         Err(at) => {
             let rank = u16::from(lane);
-            let turn = if is_ready {
-                queue.enters_rank(task_type, rank, id.hash, overlay)?
-            } else {
-                Turn { rank, turn: 0 }
-            };
+            let turn = if is_ready { turns.enter(rank, queue, overlay)? } else { Turn { rank, turn: 0 } };
             lanes.insert(at, CohortLane { lane: Lane { lane, tasks: 1, from: ready }, turn });
         }
     }
@@ -326,13 +376,14 @@ pub(crate) fn leave<V: View>(
         cohort.save(queue, overlay);
         return Ok(());
     }
+    let turns = cohort.turns();
     let lanes = &mut cohort.row.lanes;
     let at = lanes.binary_search_by_key(&lane, |found| found.lane.lane).map_err(|_| lost())?;
     lanes[at].lane.tasks = lanes[at].lane.tasks.checked_sub(1).ok_or_else(lost)?;
     if lanes[at].lane.tasks == 0 {
         let gone = lanes.remove(at);
         if is_ready {
-            queue.leaves_rank(task_type, gone.turn, overlay)?;
+            turns.leave(gone.turn, queue, overlay)?;
         }
     }
     let cohorts = queue.cohorts_mut(task_type, overlay)?;
@@ -352,7 +403,7 @@ pub(crate) fn id_of<V: View>(
     overlay: &Overlay<'_, '_, V>,
 ) -> Result<CohortId, ViewError> {
     let type_number = queue.type_number(&task.row.task_type, overlay)?;
-    Ok(CohortId { type_number, hash: hash(task.gates()) })
+    Ok(CohortId { type_number, hash: hash(task.gates(), task.row.options.fair.as_ref()) })
 }
 
 /// The first gate that is closed for a task, by its number.
@@ -407,6 +458,11 @@ fn lost() -> ViewError {
 }
 
 impl Task {
+    /// Whether it is in a cohort while it is ready.
+    pub(crate) fn is_in_cohort(&self) -> bool {
+        !self.gates().is_empty() || self.row.options.fair.is_some()
+    }
+
     /// What it has to pass before it can be claimed, or has passed.
     pub(crate) fn gates(&self) -> &[Gate] {
         self.row.gates.as_ref().map_or(&[], |gates| &gates.gates[..])

@@ -22,7 +22,7 @@ pub(crate) fn apply<V: View>(
         return Ok(Outcome::Refused(Refusal::WrongTaskState { state }));
     }
     match settle.end {
-        DeadLetterEnd::Drop => task.remove(&mut queue, overlay)?,
+        DeadLetterEnd::Drop => task.drop_dead(&mut queue, overlay)?,
         DeadLetterEnd::Replay => {
             if let Some(refusal) = replay::is_full(&queue) {
                 return Ok(Outcome::Refused(refusal));

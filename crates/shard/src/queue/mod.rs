@@ -23,6 +23,7 @@
 //! | [`cohort`] | ready tasks that have the same gates: they can be claimed, or wait, together |
 //! | [`history`] | what a task remembers of its attempts |
 //! | [`keys`] | tasks with the same key: one is the head, and the others wait |
+//! | [`finished`] | events about tasks that are finished |
 //! | [`classes`] | dead letters by the class of their last failure |
 //! | [`unique`] | tasks with the same unique key: one makes another unnecessary |
 //! | [`enqueue`], [`claim`], [`settle`], [`cancel`], [`dead_letter`], [`replay`], [`change`], [`settings`], [`advance`] | one command each |
@@ -37,6 +38,7 @@ pub(crate) mod classes;
 pub(crate) mod cohort;
 pub(crate) mod dead_letter;
 pub(crate) mod enqueue;
+mod finished;
 mod gates;
 pub(crate) mod history;
 mod keys;
@@ -47,7 +49,7 @@ pub(crate) mod settle;
 pub(crate) mod tally;
 pub(crate) mod task;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod transaction_tests;
 mod unique;

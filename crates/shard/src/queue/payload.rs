@@ -28,6 +28,13 @@ pub(crate) fn find<'a>(envelope: &'a [u8], source: KeySource<'_>) -> Option<Cow<
     }
 }
 
+/// A text among the members that every task may have.
+pub(crate) fn member<'a>(envelope: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
+    let mut scan = Scan(envelope);
+    scan.member(name)?;
+    scan.text()
+}
+
 /// What is left to read.
 struct Scan<'a>(&'a [u8]);
 

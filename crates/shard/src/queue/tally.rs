@@ -1,6 +1,7 @@
 //! A queue's own row and the counts of its types, as one command changes them. They are written once, at its end.
 
 use crate::damage::{bad_row, contradiction};
+use crate::fair;
 use crate::overlay::Overlay;
 use crate::queue::id_of;
 use alloc::borrow::ToOwned;
@@ -63,6 +64,7 @@ impl Queue {
             unfinished: 0,
             types: 0,
             generation: 0,
+            is_fair: false,
         };
         Ok(Self { keys, row, is_changed: true, types: BTreeMap::new() })
     }
@@ -191,14 +193,14 @@ impl Queue {
         task_type: &str,
         lane: u8,
         ready: Position,
-        overlay: &Overlay<'_, '_, V>,
+        overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
         let lanes = &mut self.tally(task_type, overlay)?.lanes;
         match lanes.binary_search_by_key(&lane, |lane| lane.lane) {
             Ok(at) => lanes[at].tasks += 1,
             Err(at) => lanes.insert(at, Lane { lane, tasks: 1, from: ready }),
         }
-        Ok(())
+        fair::follow_unnamed(self, task_type, lane, overlay)
     }
 
     /// Counts a ready task that leaves its lane.
@@ -206,7 +208,7 @@ impl Queue {
         &mut self,
         task_type: &str,
         lane: u8,
-        overlay: &Overlay<'_, '_, V>,
+        overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
         let lanes = &mut self.tally(task_type, overlay)?.lanes;
         let at = lanes.binary_search_by_key(&lane, |lane| lane.lane).map_err(|_| miscounted())?;
@@ -214,7 +216,19 @@ impl Queue {
         if lanes[at].tasks == 0 {
             lanes.remove(at);
         }
-        Ok(())
+        fair::follow_unnamed(self, task_type, lane, overlay)
+    }
+
+    /// Whether tasks that name no tenant can be claimed from this lane of a type.
+    pub(crate) fn has_in_lane<V: View>(
+        &mut self,
+        task_type: &str,
+        lane: u8,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<bool, ViewError> {
+        let row = self.tally(task_type, overlay)?;
+        let has_cohorts = row.cohorts.ranks.iter().any(|rank| rank.rank == u16::from(lane));
+        Ok(has_cohorts || row.lanes.iter().any(|found| found.lane == lane))
     }
 
     /// No ready task of the type in this lane became ready before `from`.
@@ -270,7 +284,22 @@ impl Queue {
             Err(at) => ranks.insert(at, RankRow { rank, cohorts: 1, from: turn.turn }),
         }
         overlay.put(keys.cohort_turn(row.number, turn), encode_cohort_hash(cohort));
+        self.follow_rank(task_type, rank, overlay)?;
         Ok(turn)
+    }
+
+    /// The place of tasks without a tenant follows a change of a rank.
+    fn follow_rank<V: View>(
+        &mut self,
+        task_type: &str,
+        rank: u16,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        match u8::try_from(rank) {
+            Ok(lane) => fair::follow_unnamed(self, task_type, lane, overlay),
+            // Those that wait are nobody's turn.
+            Err(_) => Ok(()),
+        }
     }
 
     /// A cohort gives up its place in the index.
@@ -292,7 +321,7 @@ impl Queue {
         if ranks[at].cohorts == 0 {
             ranks.remove(at);
         }
-        Ok(())
+        self.follow_rank(task_type, turn.rank, overlay)
     }
 
     /// The first cohort of a rank that has some. What is before it need not be looked at again.

@@ -2,9 +2,11 @@
 //! functions that enter a state, so that counts, timers and indexes always match.
 
 use crate::damage::{bad_row, contradiction};
+use crate::fair;
 use crate::group::{Standing, Step};
 use crate::overlay::Overlay;
 use crate::queue::classes;
+use crate::queue::finished::{self, End};
 use crate::queue::history::Ended;
 use crate::queue::keys::{self, Turn};
 use crate::queue::tally::Queue;
@@ -23,6 +25,8 @@ use model::{
 
 /// The lane of tasks whose workers gave them back: before all priorities.
 const RETURNED: u8 = 0;
+/// The lane of tasks with the lowest priority.
+pub(crate) const LANE_MAX: u8 = 1 + limits::PRIORITY_MAX;
 
 /// A task during one command.
 #[derive(Debug)]
@@ -74,7 +78,7 @@ impl Task {
             TaskState::Ready => {
                 let (lane, ready) =
                     self.row.ready.take().ok_or_else(|| contradiction("a ready task is in no lane"))?;
-                if !self.gates().is_empty() {
+                if self.is_in_cohort() {
                     return cohort::leave(self, (lane, ready), queue, overlay);
                 }
                 let number = queue.type_number(&self.row.task_type, overlay)?;
@@ -85,6 +89,7 @@ impl Task {
             TaskState::Running => {
                 self.end_claim(queue, overlay)?;
                 cohort::ends(self, queue, overlay)?;
+                fair::ends(self, queue, overlay)?;
             }
             TaskState::Blocked => {
                 let key = self.row.key.as_deref().unwrap_or_default();
@@ -131,7 +136,7 @@ impl Task {
         self.row.state = TaskState::Ready;
         self.row.ready = Some((lane, ready));
         self.watch_deadline(queue, overlay);
-        if !self.gates().is_empty() {
+        if self.is_in_cohort() {
             return cohort::enter(self, (lane, ready), queue, overlay);
         }
         let number = queue.type_number(&self.row.task_type, overlay)?;
@@ -214,6 +219,12 @@ impl Task {
         }
     }
 
+    /// Whether a worker has had it since it was enqueued or put back, or nobody needs to any more.
+    pub(crate) fn has_begun(&self) -> bool {
+        let has_run = self.row.attempts > 0 || self.row.defers > 0 || self.row.settled.is_some();
+        has_run || self.row.state.is_final()
+    }
+
     fn was_blocked(&self) -> WasBlocked {
         if self.row.state == TaskState::Blocked { WasBlocked::Yes } else { WasBlocked::No }
     }
@@ -279,8 +290,9 @@ impl Task {
         queue: &mut Queue,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<Turn, ViewError> {
+        fair::joins(self, queue, overlay)?;
         queue.row_mut().unfinished += 1;
-        let turn = keys::take(queue, self.row.key.as_deref(), self.at, overlay)?;
+        let turn = keys::take(self, queue, overlay)?;
         if turn == Turn::Blocked {
             self.row.state = TaskState::Blocked;
             self.watch_deadline(queue, overlay);
@@ -300,6 +312,7 @@ impl Task {
         self.set_timer(TaskDue::Elapsed(claim.expires), queue, overlay);
         self.row.claim = Some(claim);
         cohort::begins(self, overlay)?;
+        fair::begins(self, queue, overlay)?;
         queue.enters(&self.row.task_type, TaskState::Running, overlay)
     }
 
@@ -317,6 +330,7 @@ impl Task {
         self.step(if state == TaskState::Done { Standing::Done } else { Standing::Failed }, overlay);
         unique::leave(self, queue, overlay)?;
         queue.one_finished()?;
+        fair::parts(self, queue, overlay)?;
         queue.enters(&self.row.task_type, state, overlay)?;
         let settings = &queue.row.settings;
         let keep_ms = if state == TaskState::Dead { settings.keep_dead_ms } else { settings.keep_done_ms };
@@ -329,14 +343,49 @@ impl Task {
         if let Some(schedule) = &self.row.options.schedule {
             schedule::run::finished(schedule, self.at, state, overlay)?;
         }
+        let end = match state {
+            TaskState::Done => End::Done,
+            TaskState::Dead => End::Dead,
+            _ => End::Cancelled,
+        };
+        finished::tell(self, end, queue, overlay)?;
         let (WasBlocked::No, Some(key)) = (was_blocked, self.row.key.as_deref()) else { return Ok(()) };
-        let Some(next) = keys::release(queue, key, overlay)? else { return Ok(()) };
-        let mut next = Self::load(overlay, queue.keys, next)?
-            .ok_or_else(|| contradiction("a blocked task has no row"))?;
+        let next = keys::release(self, key, queue, overlay)?;
+        Self::let_out(next, queue, overlay)
+    }
+
+    /// It runs, and was saved: the next task of its key may begin, if more than one may run.
+    pub(crate) fn has_begun_to_run<V: View>(
+        &self,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let Some(key) = self.row.key.as_deref() else { return Ok(()) };
+        let next = keys::begun(queue, key, overlay)?;
+        Self::let_out(next, queue, overlay)
+    }
+
+    /// A task need not wait for its key any longer.
+    fn let_out<V: View>(
+        next: Option<Self>,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let Some(mut next) = next else { return Ok(()) };
         next.leave(queue, overlay)?;
         next.ready_after_run_after(queue, overlay)?;
         next.save(queue, overlay);
         Ok(())
+    }
+
+    /// Deletes a dead letter that no one wants any more.
+    pub(crate) fn drop_dead<V: View>(
+        self,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        finished::tell(&self, End::Dropped, queue, overlay)?;
+        self.remove(queue, overlay)
     }
 
     /// Deletes a finished task.

@@ -8,7 +8,8 @@
 //! defer a 50 | return a | beat a
 //! late done a                                    with the token of the claim before
 //! cancel a | replay a | drop a
-//! set tries 3 lost 2 backlog 5 claim 100 paused 1
+//! set tries 3 lost 2 backlog 5 claim 100 paused 1 of-key 2 events 1
+//! weight acme 3 | forget acme                    the weight of a tenant, which tasks name with `fair acme`
 //! tick 50                                        time passes, and the node does what is due
 //! ```
 //!
@@ -22,18 +23,23 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use model::{
-    Action, CancelTask, Claim, Command, DeadLetterEnd, Effect, Enqueue, EnqueuedTask, Failure, Fingerprint,
-    IdHash, NewTask, Outcome, Position, PutQueue, QueueName, QueueSettings, Refusal, Settle,
-    SettleDeadLetter, Settled, Settlement, TaskOptions, TaskRef, Unique, UniqueMode, Wall, limits,
+    Action, CancelTask, Claim, Command, DeadLetterEnd, DeleteTenant, Effect, Enqueue, EnqueuedTask, Failure,
+    Fingerprint, IdHash, NewTask, Outcome, Position, PutQueue, PutTenant, QueueName, QueueSettings, Refusal,
+    Settle, SettleDeadLetter, Settled, Settlement, StreamName, TaskOptions, TaskRef, TenantName, Unique,
+    UniqueMode, Wall, limits,
 };
 
-pub(super) fn queue() -> QueueName<'static> {
+pub(crate) fn queue() -> QueueName<'static> {
     QueueName::new("q").unwrap()
 }
 
+fn tenant(name: &str) -> TenantName<'static> {
+    TenantName::new(name.to_string()).unwrap()
+}
+
 #[derive(Default)]
-pub(super) struct Script {
-    pub(super) store: Store,
+pub(crate) struct Script {
+    pub(crate) store: Store,
     tasks: BTreeMap<String, Position>,
     /// The tokens of each task, oldest first.
     tokens: BTreeMap<String, Vec<Position>>,
@@ -41,7 +47,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn run(&mut self, script: &str) -> String {
+    pub(crate) fn run(&mut self, script: &str) -> String {
         let mut outcome = String::new();
         for line in script.split(';').map(str::trim).filter(|line| !line.is_empty()) {
             outcome = self.line(line);
@@ -74,6 +80,10 @@ impl Script {
                         "claim" => settings.claim_ms = number,
                         "keep" => (settings.keep_done_ms, settings.keep_dead_ms) = (number, number),
                         "paused" => settings.paused = number == 1,
+                        "of-key" => settings.options.key_concurrency = Some(number as u32),
+                        "events" => {
+                            settings.options.events = (number == 1).then(|| StreamName::new("told").unwrap());
+                        }
                         "age" => settings.options.give_up.age_ms_max = Some(number),
                         "never" => {
                             let class = if number == 0 { "E" } else { "worker_lost" };
@@ -85,6 +95,7 @@ impl Script {
                 self.store
                     .apply(Command::PutQueue(PutQueue { queue: queue(), settings: self.settings.clone() }));
             }
+            "weight" | "forget" => self.store_weight(named, number(2)),
             "late" => {
                 let tokens = &self.tokens[words[2]];
                 let token = tokens[tokens.len() - 2];
@@ -105,7 +116,8 @@ impl Script {
             }
         }
         match &self.store.applied.outcomes[0] {
-            Outcome::QueuePut => "put".to_string(),
+            Outcome::QueuePut | Outcome::TenantPut => "put".to_string(),
+            Outcome::TenantDeleted { existed } => format!("forgotten {existed}"),
             Outcome::TaskCancelled(state) => format!("{state:?}"),
             Outcome::DeadLetterSettled => "settled".to_string(),
             Outcome::Refused(refusal) => format!("{refusal:?}"),
@@ -113,8 +125,22 @@ impl Script {
         }
     }
 
-    pub(super) fn task(&self, name: &str) -> TaskRef<'static> {
+    /// Sets the weight of a tenant, or forgets it.
+    fn store_weight(&mut self, name: &str, weight: Option<u64>) {
+        let (queue, tenant) = (queue(), tenant(name));
+        self.store.apply(match weight {
+            Some(weight) => Command::PutTenant(PutTenant { queue, tenant, weight: weight as u32 }),
+            None => Command::DeleteTenant(DeleteTenant { queue, tenant }),
+        });
+    }
+
+    pub(crate) fn task(&self, name: &str) -> TaskRef<'static> {
         TaskRef::Server(self.tasks.get(name).copied().unwrap_or(Position(7)))
+    }
+
+    /// The token of a task's last claim.
+    pub(crate) fn token(&self, name: &str) -> Position {
+        *self.tokens[name].last().unwrap()
     }
 
     fn add(&mut self, name: &str, words: &[&str]) -> String {
@@ -137,6 +163,7 @@ impl Script {
                 "key" => task.key = Some(text),
                 "id" => task.id = Some(text),
                 "as" => task.fingerprint = Fingerprint(pair[1].parse().unwrap()),
+                "fair" => task.options.fair = Some(tenant(&text)),
                 "prio" => task.priority = pair[1].parse().unwrap(),
                 "after" => {
                     task.run_after = Some(Wall(self.store.wall.0 + pair[1].parse::<u64>().unwrap()));
@@ -241,7 +268,7 @@ impl Script {
     }
 
     /// Every task and its state, in the order in which they were enqueued.
-    pub(super) fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         let request = query::TasksRequest::default();
         let page = query::tasks(&self.store.rows, &queue(), request, self.store.elapsed).unwrap();
         let state = |task: &query::TaskView| {
@@ -422,6 +449,50 @@ fn tasks_with_one_key_run_one_at_a_time_and_in_order() {
         ),
         ("add a key k; add b key k after 50; claim 1; done a", "claim 1", "", "a done, b delayed"),
     ]);
+}
+
+#[test]
+fn as_many_tasks_of_a_key_run_as_the_queue_says_and_they_begin_in_order() {
+    const THREE: &str = "add a key k; add b key k prio 9; add c key k";
+    let script = |rest: &str| format!("set of-key 2; {THREE}; {rest}");
+    let cases = [
+        // A priority orders keys, and never the tasks within one.
+        ("", "claim 5", "a#1", "a running, b ready, c blocked"),
+        ("claim 1", "claim 5", "b#1", "a running, b running, c blocked"),
+        ("claim 1; claim 1; done a", "claim 5", "c#1", "a done, b running, c running"),
+        ("claim 1; claim 1; done b", "claim 5", "c#1", "a running, b done, c running"),
+        // A task that waits for another attempt still counts.
+        ("claim 1; fail a 50; claim 1", "claim 5", "", "a delayed, b running, c blocked"),
+        ("claim 1; return a", "claim 5", "a#1 b#1", "a running, b running, c blocked"),
+        ("claim 1; bug a; claim 5", "claim 5", "c#1", "a dead, b running, c running"),
+        ("cancel a", "claim 5", "b#1", "a cancelled, b running, c ready"),
+        ("claim 1; cancel b", "claim 5", "c#1", "a running, b cancelled, c running"),
+        // Fewer from now on: those that run go on.
+        ("claim 1; claim 1; set of-key 1; done a", "claim 5", "", "a done, b running, c blocked"),
+        // More from now on, when one of the key begins or ends.
+        ("claim 1; claim 1; set of-key 3; done b", "claim 5", "c#1", "a running, b done, c running"),
+        (
+            "add d key l; add e key l type u; claim 5",
+            "claim 5",
+            "b#1 e#1",
+            "a running, b running, c blocked, d running, e running",
+        ),
+        (
+            "add d key u replace u; add e key u replace u; claim 5",
+            "claim 5",
+            "b#1",
+            "a running, b running, c blocked, d cancelled, e running",
+        ),
+        (
+            "add d key u waiting u; claim 5; add e waiting u",
+            "claim 5",
+            "b#1",
+            "a running, b running, c blocked, d running, e blocked",
+        ),
+    ];
+    for (before, line, outcome, after) in cases {
+        check(&[(&script(before), line, outcome, after)]);
+    }
 }
 
 #[test]

@@ -109,6 +109,26 @@ pub(crate) fn write<'e, V: View>(
     Ok(Appended { slot: stream.slot, events })
 }
 
+/// Appends an event of the shard's own, whatever the stream is like. One that can take no more events stays as it is.
+pub(crate) fn own<'e, V: View>(
+    event: &NewEvent<'_>,
+    stream: &Stream<'e>,
+    overlay: &mut Overlay<'_, 'e, V>,
+) -> Result<(), ViewError> {
+    let known = overlay.head(stream)?;
+    if known.as_ref().is_some_and(|head| head.next.0 >= REVISIONS_MAX) {
+        return Ok(());
+    }
+    let position = overlay.take_position();
+    let changed = known.is_none().then_some(RowChange);
+    let new = || Head { row: StreamRow::new(StreamId(position.0)), next: Revision::FIRST };
+    let mut head = known.unwrap_or_else(new);
+    let appended = AppendedEvent { revision: head.next, position, replayed: false };
+    put_event(event, stream, head.row.id, appended, overlay);
+    head.next = head.next.next();
+    settle(1, stream, &mut head, changed, overlay)
+}
+
 /// The stream's row differs from the one in the state.
 struct RowChange;
 

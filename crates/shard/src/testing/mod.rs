@@ -86,6 +86,8 @@ pub(crate) struct Store {
     execution_tokens: BTreeMap<String, Cursor>,
     /// The outcome of the last entry.
     pub(crate) applied: Applied,
+    /// All bodies so far.
+    pub(crate) bodies: Vec<u8>,
 }
 
 impl Default for Store {
@@ -100,6 +102,7 @@ impl Default for Store {
             tokens: BTreeMap::new(),
             execution_tokens: BTreeMap::new(),
             applied: Applied::default(),
+            bodies: Vec::new(),
         }
     }
 }
@@ -125,6 +128,7 @@ impl Store {
         let entry = Entry { behaviour: BEHAVIOUR, wall: self.wall, elapsed: self.elapsed, commands };
         self.applied = self.shard.apply(&entry, &self.rows).unwrap();
         self.applied.writes.change(&mut self.rows);
+        self.bodies.extend_from_slice(&self.applied.bodies);
         self.agenda.note(&self.applied.effects);
         self.learn_tokens();
         self.learn_execution_tokens();

@@ -50,7 +50,7 @@ fn compare_queue(model: &Simple, rows: &Rows, number: usize) {
 fn type_view(queue: &Queue, task_type: &str) -> TypeView {
     let tasks = || queue.tasks.iter().filter(|task| task.sent.task_type == task_type);
     let count = |state: TaskState| tasks().filter(|task| queue.shown_state(task) == state).count() as u64;
-    let heads = queue.heads(task_type).into_iter().map(|head| &queue.tasks[head]);
+    let heads = queue.heads_shown(task_type).into_iter().map(|head| &queue.tasks[head]);
     let oldest_ready = heads.filter_map(|task| match task.state {
         State::Ready { since, .. } => Some(Wall(since >> 16)),
         _ => None,

@@ -1,9 +1,10 @@
 //! The rows that must be there, and no others.
 
-use format::row::{LimitKeyRow, LimitKeys, QueueKeys, TaskRow, TaskTimerKey, TypeRow};
+use format::row::{FairRow, LimitKeyRow, LimitKeys, QueueKeys, TaskRow, TaskTimerKey, TypeRow};
 use model::{Key, Position, Slot, TaskState, Value, limit_key_hash};
 use reference_model::Simple;
 use reference_model::queue::groups::Group;
+use reference_model::queue::limit::Cohort;
 use reference_model::queue::{EndedBy, Queue, State, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,12 +48,19 @@ fn compare_counts(model: &Simple, rows: &Rows) {
     assert_eq!(kind(13), count(&|task| task.progress.is_some()), "progress");
     assert_eq!(kind(14), count(&|task| !task.failures.is_empty()), "failures");
     assert_eq!(kind(15), count(&|task| task.sent.id.is_some()), "ids of clients");
-    let is_in_cohort = |task: &Task| task.state.name() == TaskState::Ready && !task.gates().is_empty();
+    let is_in_cohort = |task: &Task| {
+        task.state.name() == TaskState::Ready && (!task.gates().is_empty() || task.sent.fair.is_some())
+    };
     let in_cohorts = count(&is_in_cohort);
     assert_eq!(kind(16) + in_cohorts, state(TaskState::Ready), "ready tasks");
     assert_eq!(kind(34), in_cohorts, "ready tasks of cohorts");
     compare_limits(model, rows);
-    assert_eq!(kind(17), count(&Task::is_head), "keys");
+    compare_tenants(model, rows);
+    let keys = queues().map(|queue| {
+        let heads = queue.tasks.iter().filter(|task| task.is_head());
+        heads.map(|task| &task.sent.key).collect::<BTreeSet<_>>().len()
+    });
+    assert_eq!(kind(17), keys.sum::<usize>(), "keys");
     assert_eq!(kind(18), state(TaskState::Blocked), "blocked tasks");
     assert_eq!(kind(20), state(TaskState::Dead), "dead letters");
     let unique = queues().map(|queue| {
@@ -96,8 +104,36 @@ fn compare_limits(model: &Simple, rows: &Rows) {
     assert_eq!(kind(30).count(), model.queues.limits.uses.len(), "keys in use");
     let waiting = cohorts().filter(|cohort| cohort.waits.is_some()).count();
     assert_eq!((kind(32).count(), kind(33).count()), (waiting, cohorts().count()), "cohorts");
-    let turns: usize = cohorts().map(|cohort| cohort.turns.len()).sum();
-    assert_eq!(kind(35).count(), waiting + turns, "turns");
+    let turns = |is: &dyn Fn(&Cohort) -> bool| -> usize {
+        cohorts().filter(|cohort| is(cohort)).map(|cohort| cohort.turns.len()).sum()
+    };
+    assert_eq!(kind(35).count(), waiting + turns(&|cohort| cohort.tenant.is_none()), "turns");
+    assert_eq!(kind(58).count(), turns(&|cohort| cohort.tenant.is_some()), "turns among those of a tenant");
+}
+
+/// Each tenant has a row while it has something, and a place in each lane in which it has tasks to claim.
+fn compare_tenants(model: &Simple, rows: &Rows) {
+    let kind = |kind: u8| rows.iter().filter(move |(key, _)| key[6] == kind);
+    let queues = || model.queues.all.iter();
+    let known = queues().map(|queue| {
+        let named = queue.tasks.iter().filter(|task| queue.fair.is_on && !task.is_final());
+        let mut names: BTreeSet<&str> = named.map(|task| task.sent.tenant()).collect();
+        names.extend(queue.fair.weights.iter().map(|(name, _)| &name[..]));
+        names.len()
+    });
+    assert_eq!(kind(53).count(), known.sum::<usize>(), "tenants");
+    assert_eq!(kind(54).count(), queues().filter(|queue| queue.fair.is_on).count(), "queues with tenants");
+    let places: usize = queues().map(|queue| queue.fair.places.len()).sum();
+    assert_eq!((kind(56).count(), kind(57).count()), (places, places), "places of tenants");
+    for queue in queues().filter(|queue| queue.fair.is_on) {
+        let slot = Slot(queue.slot);
+        let id = rows.get(&QueueKeys::name(slot, &queue.name)).map(|value| format::row::decode_number(value));
+        let keys = QueueKeys { slot, id: id.unwrap().unwrap() };
+        let row = FairRow::decode(rows.get(&keys.fair()[..]).unwrap()).unwrap();
+        let running = queue.tasks.iter().filter(|task| task.running().is_some()).count();
+        let weights = queue.taking_part().iter().map(|tenant| queue.fair.weight(tenant)).sum::<u64>();
+        assert_eq!((row.running, row.weights), (running as u64, weights), "{}", queue.name);
+    }
 }
 
 fn keys_of(limit: &str) -> LimitKeys {
@@ -111,7 +147,7 @@ fn compare_type(queue: &Queue, task_type: &str, keys: QueueKeys, rows: &Rows) {
     for task in queue.tasks.iter().filter(|task| task.sent.task_type == task_type) {
         let State::Ready { since, lane } = task.state else { continue };
         ready += u64::from(queue.shown_state(task) == TaskState::Ready);
-        if !task.gates().is_empty() {
+        if !task.gates().is_empty() || task.sent.fair.is_some() {
             continue;
         }
         let key = keys.ready(row.number, lane, Position(since));

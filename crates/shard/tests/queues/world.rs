@@ -4,7 +4,7 @@ use crate::patchy::Patchy;
 use crate::{reads, rows, schedules};
 use model::{
     AdvanceSchedule, CatchUp, Command, Effect, Elapsed, EntryClock, Key, SlotRange, TaskDue, TaskState,
-    Value, ViewError, Wall,
+    Value, ViewError, Wall, limit_key_hash,
 };
 use reference_model::breaker;
 use reference_model::queue::{Task, check, draw};
@@ -82,6 +82,7 @@ impl World {
             check::all(&self.model).unwrap();
         }
         self.claimable_tasks_are_announced(&applied, &before);
+        self.finished_tasks_are_told(&applied);
         rows::compare(&self.model, &self.rows);
         schedules::compare(&self.model, &self.rows);
     }
@@ -109,6 +110,29 @@ impl World {
         self.agenda.note(&applied.effects);
         self.log.push(logged);
         applied
+    }
+
+    /// The stream of finished tasks gets one event for each of them, in order.
+    fn finished_tasks_are_told(&self, applied: &Applied) {
+        let mut told = Vec::new();
+        let mut rest = &applied.bodies[..];
+        while !rest.is_empty() {
+            let (record, len) = format::body::decode(rest).unwrap();
+            rest = &rest[len..];
+            if record.stream == draw::EVENTS {
+                let text = std::str::from_utf8(record.envelope).unwrap();
+                told.push((record.position.0, record.revision.0, limit_key_hash(text).rotate_left(1) >> 48));
+            }
+        }
+        let stream = self.model.streams.iter().position(|stream| stream.name == draw::EVENTS);
+        let ours = self.model.appended.iter().filter(|(of, _)| Some(*of) == stream);
+        let ours: Vec<_> = ours
+            .map(|(of, revision)| {
+                let event = self.model.streams[*of].events[*revision as usize];
+                (event.position, *revision, event.sent.content)
+            })
+            .collect();
+        assert_eq!(told, ours);
     }
 
     /// A claim that waits for tasks of a type hears of it when more of them can be claimed than before.

@@ -29,7 +29,7 @@ use crate::trace::Trace;
 use driver::Input;
 use model::Wall;
 use node::{AskedTime, Mono, Request};
-use reference_model::{DAY_MS, draw};
+use reference_model::{DAY_MS, draw, queue};
 use seeded_rng::Rng;
 use std::collections::BTreeSet;
 use storage::state::Pressure;
@@ -169,6 +169,7 @@ impl World {
             rng,
         };
         world.ledger.removable.extend(draw::NAMES.map(str::to_owned));
+        world.ledger.removable.insert(queue::draw::EVENTS.to_owned());
         world.schedule_all();
         world
     }

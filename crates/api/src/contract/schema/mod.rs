@@ -7,6 +7,7 @@ mod limit;
 mod queue;
 mod reaction;
 mod schedule;
+mod tenant;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,6 +19,7 @@ pub use limit::*;
 pub use queue::*;
 pub use reaction::*;
 pub use schedule::*;
+pub use tenant::*;
 
 /// All of them, as components of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
@@ -168,6 +170,11 @@ pub use schedule::*;
     QueueBreaker,
     BreakerList,
     ListedBreaker,
+    TenantSettings,
+    TenantInForce,
+    Tenant,
+    UnnamedTenant,
+    TenantList,
     LimitSettings,
     Rate,
     LimitInForce,

@@ -32,6 +32,8 @@ pub struct NewTask {
     pub priority: Option<u8>,
     /// Tasks with the same key run one at a time, in the order in which they were enqueued.
     pub key: Option<String>,
+    /// The tenant from whose share of the claims the task is served.
+    pub fair: Option<String>,
     /// How long a claim of this task lasts, from `1s` to `24h`. The default is the queue's.
     #[schema(example = "30s")]
     pub claim_timeout: Option<String>,
@@ -173,6 +175,8 @@ pub struct ClaimedTask {
     pub scheduled: Option<String>,
     pub priority: Option<u8>,
     pub key: Option<String>,
+    /// The tenant from whose share of the claims the task is served.
+    pub fair: Option<String>,
     pub claim_timeout: Option<String>,
     pub retry: Option<RetryPolicy>,
     pub unique: Option<Unique>,
@@ -387,6 +391,8 @@ pub struct Task {
     pub scheduled: Option<String>,
     pub priority: Option<u8>,
     pub key: Option<String>,
+    /// The tenant from whose share of the claims the task is served.
+    pub fair: Option<String>,
     pub claim_timeout: Option<String>,
     pub retry: Option<RetryPolicy>,
     pub unique: Option<Unique>,
@@ -656,6 +662,11 @@ pub struct QueueSettings {
     /// Tasks of the queue that run at the same time. The default is any number.
     #[schema(minimum = 1)]
     pub concurrency: Option<u32>,
+    /// Tasks of one key that run at the same time. The default is 1.
+    #[schema(minimum = 1, maximum = 1_000)]
+    pub key_concurrency: Option<u32>,
+    /// The stream to which an event is appended whenever a task is done, dead, cancelled or dropped.
+    pub events: Option<String>,
     /// At most 8 limits that hold for the queue's tasks.
     pub limits: Option<Vec<QueueLimit>>,
     /// The breaker that the queue's tasks wait for while it is open.

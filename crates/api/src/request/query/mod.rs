@@ -12,7 +12,7 @@ use crate::problem::{Problem, Result};
 use crate::time::Moment;
 use model::{
     BreakerName, Cursor, LeaseName, LimitName, NameError, Order, QueueName, Revision, ScheduleName,
-    TaskState, ValueName, limits,
+    TaskState, TenantName, ValueName, limits,
 };
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
@@ -293,6 +293,8 @@ pub type ListLeases = ListNames<LeaseName<'static>>;
 pub type ListValues = ListNames<ValueName<'static>>;
 /// `GET /v1/breakers`
 pub type ListBreakers = ListNames<BreakerName<'static>>;
+/// `GET /v1/queues/{queue}/tenants`
+pub type ListTenants = ListNames<TenantName<'static>>;
 /// `GET /v1/schedules`
 pub type ListSchedules = ListNames<ScheduleName<'static>>;
 
@@ -333,6 +335,14 @@ impl ListBreakers {
     /// When a parameter is unknown or cannot be used.
     pub fn parse(query: Option<&str>) -> Result<Self> {
         Self::read(Operation::ListBreakers, query, BreakerName::new)
+    }
+}
+
+impl ListTenants {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        Self::read(Operation::ListTenants, query, TenantName::new)
     }
 }
 

@@ -161,6 +161,7 @@ fn every_parameter_of_the_contract_can_be_used() {
                 }
                 Operation::ListBreakers => ListBreakers::parse(Some(&query)).map(drop),
                 Operation::ListLimits => ListLimits::parse(Some(&query)).map(drop),
+                Operation::ListTenants => ListTenants::parse(Some(&query)).map(drop),
                 Operation::ListSchedules => ListSchedules::parse(Some(&query)).map(drop),
                 other => panic!("{other:?} has parameters that no test reads"),
             };

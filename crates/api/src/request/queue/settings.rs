@@ -5,13 +5,15 @@ use crate::json::{self, Reader};
 use crate::media;
 use crate::problem::Result;
 use crate::request::head::Head;
-use crate::request::object::{Known, read_bool, read_duration_in, read_number_in, read_object};
+use crate::request::object::{
+    Known, read_bool, read_duration_in, read_number_in, read_object, read_optional_text,
+};
 use crate::request::{breaker, limit};
 use http::HeaderMap;
-use model::{QueueSettings, limits};
+use model::{QueueSettings, StreamName, limits};
 use std::ops::RangeInclusive;
 
-const MEMBERS: &str = "`retry`, `claim_timeout`, `lost_max`, `keep_done`, `keep_dead`, `backlog_max`, `paused`, `concurrency`, `limits` and `breaker`";
+const MEMBERS: &str = "`retry`, `claim_timeout`, `lost_max`, `keep_done`, `keep_dead`, `backlog_max`, `paused`, `concurrency`, `key_concurrency`, `events`, `limits` and `breaker`";
 const KEEP: RangeInclusive<u64> = 0..=limits::TASK_DELAY_MS_MAX;
 
 /// Reads the request. It replaces all settings.
@@ -50,6 +52,17 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<QueueSettings> {
                 let tasks = read_number_in(reader, 1..=u32::MAX.into())?;
                 settings.options.concurrency = tasks.map(|tasks| u32::try_from(tasks).unwrap_or(u32::MAX));
             }
+            "key_concurrency" => {
+                let tasks = read_number_in(reader, 1..=limits::KEY_CONCURRENCY_MAX.into())?;
+                settings.options.key_concurrency =
+                    tasks.map(|tasks| u32::try_from(tasks).unwrap_or(limits::KEY_CONCURRENCY_MAX));
+            }
+            "events" => {
+                settings.options.events = match read_optional_text(reader)? {
+                    None => None,
+                    Some(name) => Some(StreamName::new(name)?.into_owned()),
+                };
+            }
             "limits" => settings.options.limits = limit::read_queue_limits(reader)?,
             "breaker" => settings.options.breaker = breaker::read_queue_breaker(reader)?,
             _ => return Ok(Known::No),
@@ -78,6 +91,14 @@ pub(crate) fn write(out: &mut Vec<u8>, settings: &QueueSettings) {
     if let Some(tasks) = settings.options.concurrency {
         out.extend_from_slice(b",\"concurrency\":");
         json::write_number(out, tasks.into());
+    }
+    if let Some(tasks) = settings.options.key_concurrency {
+        out.extend_from_slice(b",\"key_concurrency\":");
+        json::write_number(out, tasks.into());
+    }
+    if let Some(stream) = &settings.options.events {
+        out.extend_from_slice(b",\"events\":");
+        json::write_text(out, stream.as_str());
     }
     if !settings.options.limits.is_empty() {
         out.extend_from_slice(b",\"limits\":");
@@ -111,7 +132,7 @@ mod tests {
         let defaults = r#"{"retry":{"attempts":10,"first":"1s","max":"10m"},"claim_timeout":"30s","lost_max":3,"keep_done":"1d","keep_dead":"30d","backlog_max":10000000,"paused":false}"#;
         assert_eq!(written(&settings("{}").unwrap()), defaults);
         assert_eq!(settings(defaults).unwrap(), QueueSettings::default());
-        let own = r#"{"retry":{"attempts":1,"first":"0s","max":"1500ms"},"claim_timeout":"2m","lost_max":1,"keep_done":"0s","keep_dead":"366d","backlog_max":1,"paused":true,"concurrency":7,"limits":[{"limit":"api","key":"type","cost":1}]}"#;
+        let own = r#"{"retry":{"attempts":1,"first":"0s","max":"1500ms"},"claim_timeout":"2m","lost_max":1,"keep_done":"0s","keep_dead":"366d","backlog_max":1,"paused":true,"concurrency":7,"key_concurrency":3,"events":"mails","limits":[{"limit":"api","key":"type","cost":1}]}"#;
         assert_eq!(written(&settings(own).unwrap()), own);
         let own = own.replace("\"max\":\"1500ms\"", r#""max":"1500ms","max_age":"2h","never":["a","b"]"#);
         let own = &own[..];
@@ -142,6 +163,12 @@ mod tests {
             r#"{"pause":true}"#,
             r#"{"limits":{}}"#,
             r#"{"concurrency":0}"#,
+            r#"{"key_concurrency":0}"#,
+            r#"{"key_concurrency":1001}"#,
+            r#"{"key_concurrency":"2"}"#,
+            r#"{"events":""}"#,
+            r#"{"events":7}"#,
+            r#"{"events":".."}"#,
             r#"{"limits":[{"limit":"api","key":"host"}]}"#,
             "7",
             "",

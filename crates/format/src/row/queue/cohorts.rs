@@ -27,6 +27,8 @@ pub struct Turn {
     pub turn: u64,
 }
 
+/// The same fields of a cohort, then its tenant.
+const LAYOUT_WITH_TENANT: u8 = 2;
 const COHORT_BYTES: usize = QUEUE_PREFIX_BYTES + 20;
 
 impl QueueKeys {
@@ -196,6 +198,8 @@ pub struct CohortRow {
     pub generation: u64,
     /// What each of its tasks has to pass.
     pub gates: Vec<Gate>,
+    /// A hash of the tenant that each of them names.
+    pub tenant: Option<u128>,
     /// Empty lanes are left out. A cohort without tasks has no row.
     pub lanes: Vec<CohortLane>,
     /// Where it waits for a gate, if one is closed.
@@ -235,7 +239,7 @@ impl CohortRow {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(48);
         let mut writer = Writer::new(&mut out);
-        writer.u8(LAYOUT);
+        writer.u8(if self.tenant.is_some() { LAYOUT_WITH_TENANT } else { LAYOUT });
         writer.varint(self.generation);
         put_gates(&mut writer, &self.gates);
         writer.varint(self.lanes.len() as u64);
@@ -250,6 +254,9 @@ impl CohortRow {
             writer.varint(waits.order);
             put_turn(writer, waits.turn);
         });
+        if let Some(tenant) = self.tenant {
+            writer.u128(tenant);
+        }
         out
     }
 
@@ -257,7 +264,11 @@ impl CohortRow {
     /// [`FormatError`] when these are not the bytes of a cohort's row.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes);
-        layout(&mut reader, "cohort row")?;
+        let has_tenant = match reader.u8()? {
+            LAYOUT => false,
+            LAYOUT_WITH_TENANT => true,
+            other => return Err(FormatError::invalid("cohort row", u64::from(other))),
+        };
         let mut row =
             Self { generation: reader.varint()?, gates: get_gates(&mut reader)?, ..Self::default() };
         for _ in 0..reader.count(Self::LANE_BYTES_MIN)? {
@@ -267,6 +278,9 @@ impl CohortRow {
         row.waits = get_option(&mut reader, |reader| {
             Ok(CohortWait { gate: get_u32(reader)?, order: reader.varint()?, turn: get_turn(reader)? })
         })?;
+        if has_tenant {
+            row.tenant = Some(reader.u128()?);
+        }
         reader.end()?;
         Ok(row)
     }

@@ -2,6 +2,7 @@
 //! about it, is in rows of its own.
 
 mod cohorts;
+mod fair;
 mod history;
 mod keys;
 mod values;
@@ -9,6 +10,9 @@ mod values;
 pub use cohorts::{
     CohortId, CohortLane, CohortRow, CohortWait, Gate, Gates, RankRow, Turn, TypeCohorts, decode_cohort_hash,
     encode_cohort_hash,
+};
+pub use fair::{
+    FairLane, FairRow, FairTypeRow, Pass, ShareId, ShareRow, TenantList, TenantListId, TenantRow,
 };
 pub use history::{AttemptEnd, AttemptRow, DeadClassRow, FailureRow};
 pub use keys::{QueueKeys, QueueRange, TaskPart, TaskTimerKey, TextHash};

@@ -21,6 +21,8 @@ use model::{
 pub(super) const LAYOUT: u8 = 1;
 /// The same fields, then a list of options.
 const LAYOUT_WITH_OPTIONS: u8 = 2;
+/// The same fields of a key, then how many of its tasks do not wait.
+const LAYOUT_WITH_OPEN: u8 = 2;
 
 /// Reads the layout of a row that may have options, and says whether it has.
 fn has_options(reader: &mut Reader<'_>, what: &'static str) -> Result<bool, FormatError> {
@@ -84,6 +86,8 @@ pub struct QueueRow {
     pub types: u32,
     /// How often the limits that the settings name have changed.
     pub generation: u64,
+    /// Whether a task has ever named a tenant.
+    pub is_fair: bool,
 }
 
 impl QueueRow {
@@ -91,14 +95,15 @@ impl QueueRow {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(48 + self.name.len());
         let mut writer = Writer::new(&mut out);
-        let has_options = self.settings.options != QueueOptions::NONE || self.generation > 0;
+        let options = self.options();
+        let has_options = !options.is_empty();
         writer.u8(if has_options { LAYOUT_WITH_OPTIONS } else { LAYOUT });
         writer.prefixed(self.name.as_bytes());
         put_settings(&mut writer, &self.settings);
         writer.varint(self.unfinished);
         writer.varint(u64::from(self.types));
         if has_options {
-            self.options().put(&mut writer);
+            options.put(&mut writer);
         }
         out
     }
@@ -114,17 +119,19 @@ impl QueueRow {
             unfinished: reader.varint()?,
             types: get_u32(&mut reader)?,
             generation: 0,
+            is_fair: false,
         };
         if has_options {
-            let (mut found, mut generation) = (QueueOptions::NONE, 0);
-            options::read(&mut reader, |tag, option| match tag {
-                options::tag::GENERATION => {
-                    generation = option.varint()?;
-                    Ok(true)
+            let (mut found, mut generation, mut is_fair) = (QueueOptions::NONE, 0, false);
+            options::read(&mut reader, |tag, option| {
+                match tag {
+                    options::tag::GENERATION => generation = option.varint()?,
+                    options::tag::IS_FAIR => is_fair = true,
+                    _ => return options::take_queue_option(&mut found, tag, option),
                 }
-                _ => options::take_queue_option(&mut found, tag, option),
+                Ok(true)
             })?;
-            (row.settings.options, row.generation) = (found, generation);
+            (row.settings.options, row.generation, row.is_fair) = (found, generation, is_fair);
         }
         reader.end()?;
         Ok(row)
@@ -135,6 +142,9 @@ impl QueueRow {
     fn options(&self) -> options::List {
         let mut list = options::List::default();
         options::add_queue_options(&mut list, &self.settings.options, self.generation);
+        if self.is_fair {
+            list.add(options::tag::IS_FAIR, |_| {});
+        }
         list
     }
 }
@@ -531,12 +541,14 @@ impl TaskIdRow {
 /// A key that an unfinished task has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyRow {
-    /// The task that may run.
+    /// The task that was let out last: the next one waits until it has begun.
     pub head: Position,
-    /// How many tasks wait for it.
+    /// How many tasks wait.
     pub blocked: u64,
     /// None of them was enqueued earlier.
     pub from: Position,
+    /// How many unfinished tasks do not wait: at least one.
+    pub open: u32,
 }
 
 impl KeyRow {
@@ -544,10 +556,14 @@ impl KeyRow {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(20);
         let mut writer = Writer::new(&mut out);
-        writer.u8(LAYOUT);
+        let is_usual = self.open == 1;
+        writer.u8(if is_usual { LAYOUT } else { LAYOUT_WITH_OPEN });
         writer.u64(self.head.0);
         writer.varint(self.blocked);
         writer.u64(self.from.0);
+        if !is_usual {
+            writer.varint(u64::from(self.open));
+        }
         out
     }
 
@@ -555,9 +571,20 @@ impl KeyRow {
     /// [`FormatError`] when these are not the bytes of a key's row.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes);
-        layout(&mut reader, "key's row")?;
-        let row =
-            Self { head: Position(reader.u64()?), blocked: reader.varint()?, from: Position(reader.u64()?) };
+        let is_usual = match reader.u8()? {
+            LAYOUT => true,
+            LAYOUT_WITH_OPEN => false,
+            other => return Err(FormatError::invalid("key's row", u64::from(other))),
+        };
+        let mut row = Self {
+            head: Position(reader.u64()?),
+            blocked: reader.varint()?,
+            from: Position(reader.u64()?),
+            open: 1,
+        };
+        if !is_usual {
+            row.open = get_u32(&mut reader)?;
+        }
         reader.end()?;
         Ok(row)
     }

@@ -1,15 +1,18 @@
-//! The tasks of queues with limits, one after another.
+//! The tasks of queues with limits or tenants, one after another.
 //!
 //! A *head* is the first task of a lane, or of the first cohort of a rank. Each step looks at the head that goes first:
-//! it is granted, or its cohort waits from now on, or the task is put into the cohort of its gates, because it has waited
+//! it is granted, or its cohort waits from now on, or its tenant is passed over, or the task is put into the cohort of its gates, because it has waited
 //! since before the queue's limits changed. So a claim makes a bounded number of steps, and each one either grants a task
 //! or has to be made only once for what it puts away.
 
 use super::{Grants, Rank, lost};
 use crate::damage::bad_row;
+use crate::fair::place::{self, Next};
+use crate::fair::tenant;
 use crate::overlay::Overlay;
 use crate::queue::cohort::{self, Cohort, WAITING};
 use crate::queue::gates;
+use crate::queue::hash;
 use crate::queue::tally::Queue;
 use crate::queue::task::Task;
 use alloc::borrow::ToOwned;
@@ -17,11 +20,11 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{CohortId, Gates, Lane, QueueKeys, QueueRange, decode_number};
+use format::row::{CohortId, Gates, Lane, QueueKeys, QueueRange, ShareId, decode_number};
 use model::{Claim, Order, Position, View, ViewError, limits};
 
-/// Loads the types that the claim may take, and says whether the queue has limits, or had some when one of its ready
-/// tasks became ready.
+/// Loads the types that the claim may take, and says whether the queue has tenants or limits, or had limits when one of
+/// its ready tasks became ready.
 pub(super) fn are_needed<V: View>(
     claim: &Claim<'_>,
     queue: &mut Queue,
@@ -33,7 +36,12 @@ pub(super) fn are_needed<V: View>(
     for task_type in &claim.types {
         queue.has_type(task_type, overlay)?;
     }
-    let has_cohorts = queue.types().any(|(_, row)| row.cohorts.ready + row.cohorts.waiting > 0);
+    if queue.row.is_fair {
+        return Ok(true);
+    }
+    let is_wanted = |name: &str| claim.types.is_empty() || claim.types.iter().any(|wanted| wanted == name);
+    let mut wanted = queue.types().filter(|(name, _)| is_wanted(name));
+    let has_cohorts = wanted.any(|(_, row)| row.cohorts.ready + row.cohorts.waiting > 0);
     let options = &queue.row.settings.options;
     Ok(has_cohorts || !options.limits.is_empty() || options.breaker.is_some())
 }
@@ -45,6 +53,8 @@ struct Head {
     task: Position,
     /// `None` for a task that is in no cohort.
     cohort: Option<CohortId>,
+    /// Whose turn it is, if the queue has tenants.
+    turn: Option<Next>,
 }
 
 /// The heads of one type.
@@ -156,7 +166,8 @@ fn step<V: View>(
     }
     let found = gates::of(&task, queue, overlay)?;
     let passes = found.as_ref().map_or(&[][..], |gates: &Gates| &gates.gates);
-    let is_where_it_belongs = head.cohort.map(|id| id.hash) == Some(cohort::hash(passes));
+    let belongs = cohort::hash(passes, task.row.options.fair.as_ref());
+    let is_where_it_belongs = head.cohort.map(|id| id.hash) == Some(belongs);
     if !passes.is_empty() && !is_where_it_belongs {
         task.leave(queue, overlay)?;
         if head.cohort.is_none() {
@@ -174,17 +185,76 @@ fn step<V: View>(
         cohort.save(queue, overlay);
         return Ok(Changed::OneType);
     }
+    let type_number = queue.type_number(task_type, overlay)?;
+    let share = |turn: Next| ShareId { type_number, tenant: turn.tenant, lane: turn.lane };
+    if let Some(turn) = head.turn
+        && is_passed_over(&head, turn, grants, queue, overlay)?
+    {
+        grants.passed.push(turn.tenant);
+        place::pay(queue.keys, share(turn), turn.pass, overlay)?;
+        return Ok(Changed::OneType);
+    }
+    let has_key = task.row.key.is_some();
     grants.add(task, found, claim, queue, overlay)?;
     match head.cohort {
         None => queue.lane_begins(task_type, lane, Position(ready.0.saturating_add(1)), overlay)?,
         Some(id) => {
-            if let Some(mut cohort) = Cohort::load(id, task_type, queue, overlay)? {
+            // It may have ended, and begun again with the next task of this one's key.
+            let cohort = Cohort::load(id, task_type, queue, overlay)?;
+            if let Some(mut cohort) = cohort.filter(|cohort| cohort.row.waits.is_none()) {
                 cohort.take_turn(lane, ready, queue, overlay)?;
                 cohort.save(queue, overlay);
             }
         }
     }
-    Ok(Changed::OneType)
+    if let Some(turn) = head.turn {
+        place::pay(queue.keys, share(turn), turn.pass, overlay)?;
+    }
+    // The next task of its key may be of another type.
+    Ok(if has_key { Changed::AnyType } else { Changed::OneType })
+}
+
+/// Whether the tenant whose turn it is runs its share already, and another one is looked at. A task that has been ready
+/// for too long is served.
+fn is_passed_over<V: View>(
+    head: &Head,
+    turn: Next,
+    grants: &Grants,
+    queue: &Queue,
+    overlay: &Overlay<'_, '_, V>,
+) -> Result<bool, ViewError> {
+    let is_known = grants.passed.contains(&turn.tenant) || grants.passed.len() >= limits::TENANTS_PASSED_MAX;
+    if turn.tenants == 1 || is_known || matches!(head.rank, Rank::Aged(_)) {
+        return Ok(false);
+    }
+    tenant::has_its_share(overlay, queue.keys, turn.tenant)
+}
+
+/// The heads of a type in a queue with tenants: those of the tenant that is next in each lane.
+fn heads_of_tenants<V: View>(
+    task_type: &str,
+    queue: &mut Queue,
+    overlay: &Overlay<'_, '_, V>,
+) -> Result<OfType, ViewError> {
+    let all = plain_heads_of(task_type, queue, overlay)?;
+    let now = overlay.shard.wall;
+    let type_number = queue.type_number(task_type, overlay)?;
+    let mut heads = Vec::new();
+    for lane in place::lists(overlay, queue.keys, type_number)?.lanes {
+        let Some(turn) = place::next(overlay, queue.keys, type_number, &lane)? else { continue };
+        if turn.tenant == hash("") {
+            let of_lane = all.iter().filter(|(of, _)| *of == turn.lane);
+            heads.extend(of_lane.map(|(_, head)| Head { turn: Some(turn), ..*head }));
+            continue;
+        }
+        let share = ShareId { type_number, tenant: turn.tenant, lane: turn.lane };
+        let id = CohortId { type_number, hash: place::first_cohort(overlay, queue.keys, share)? };
+        let cohort = Cohort::load_known(id, task_type, queue, overlay)?;
+        let (ready, task) = cohort.first(turn.lane, queue, overlay)?.ok_or_else(lost)?;
+        let rank = Rank::new(turn.lane, ready, now);
+        heads.push(Head { rank, task, cohort: Some(id), turn: Some(turn) });
+    }
+    Ok(heads)
 }
 
 /// The heads of a type.
@@ -193,6 +263,18 @@ fn heads_of<V: View>(
     queue: &mut Queue,
     overlay: &Overlay<'_, '_, V>,
 ) -> Result<OfType, ViewError> {
+    if queue.row.is_fair {
+        return heads_of_tenants(task_type, queue, overlay);
+    }
+    Ok(plain_heads_of(task_type, queue, overlay)?.into_iter().map(|(_, head)| head).collect())
+}
+
+/// The heads of a type whose tasks name no tenant, with their lanes.
+fn plain_heads_of<V: View>(
+    task_type: &str,
+    queue: &mut Queue,
+    overlay: &Overlay<'_, '_, V>,
+) -> Result<Vec<(u8, Head)>, ViewError> {
     let now = overlay.shard.wall;
     let Some((_, row)) = queue.types().find(|(name, _)| *name == task_type) else { return Ok(Vec::new()) };
     let (lanes, number) = (row.lanes.clone(), row.number);
@@ -200,14 +282,16 @@ fn heads_of<V: View>(
     let mut heads = Vec::with_capacity(lanes.len() + ranks.len());
     for lane in lanes {
         let (ready, task) = first_of_lane(lane, number, queue.keys, overlay)?;
-        heads.push(Head { rank: Rank::new(lane.lane, ready, now), task, cohort: None });
+        let rank = Rank::new(lane.lane, ready, now);
+        heads.push((lane.lane, Head { rank, task, cohort: None, turn: None }));
     }
     for rank in ranks.into_iter().filter(|rank| *rank != WAITING) {
         let id = queue.first_of_rank(task_type, rank, overlay)?;
         let cohort = Cohort::load_known(id, task_type, queue, overlay)?;
         let lane = rank as u8;
         let (ready, task) = cohort.first(lane, queue, overlay)?.ok_or_else(lost)?;
-        heads.push(Head { rank: Rank::new(lane, ready, now), task, cohort: Some(id) });
+        let rank = Rank::new(lane, ready, now);
+        heads.push((lane, Head { rank, task, cohort: Some(id), turn: None }));
     }
     Ok(heads)
 }

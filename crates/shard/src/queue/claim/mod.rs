@@ -2,14 +2,15 @@
 //!
 //! *A worker gets up to n ready tasks of the types that it names, each for a bounded time and under a token that no
 //! earlier claim had.* Tasks that were returned go first, then higher priorities, then those that have been ready for
-//! longer; a task that has been ready for a stated time goes before all of these, so that none waits forever. A
+//! longer; a task that has been ready for a stated time goes before all of these, so that none waits forever. If tasks
+//! name tenants, those of one type and priority are shared among the tenants (`fair`). A
 //! request that is sent again gets the tasks that it still holds. A task whose deadline has passed is not given out: it
 //! is a dead letter.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `lanes.rs` | find the tasks of queues without limits |
-//! | `heads.rs` | find those of queues with limits, one after another |
+//! | `heads.rs` | find those of queues with limits or tenants, one after another |
 
 mod heads;
 mod lanes;
@@ -20,7 +21,7 @@ use crate::queue::tally::Queue;
 use crate::queue::task::{Task, claim_request, part};
 use alloc::string::String;
 use alloc::vec::Vec;
-use format::row::{ClaimPart, ClaimRequestRow, Gates, QueueKeys, TaskPart};
+use format::row::{ClaimPart, ClaimRequestRow, Gates, QueueKeys, TaskPart, TextHash};
 use model::{
     Claim, Claimed, ClaimedTask, Elapsed, IdHash, Namespace, Outcome, Position, View, ViewError, Wall, limits,
 };
@@ -82,6 +83,8 @@ fn held<V: View>(
 struct Grants {
     tasks: Vec<ClaimedTask>,
     bytes: usize,
+    /// Tenants that were passed over since the last task was granted.
+    passed: Vec<TextHash>,
 }
 
 impl Grants {
@@ -102,6 +105,7 @@ impl Grants {
         task.leave(queue, overlay)?;
         let carried = Carried::of(&task, queue.keys, overlay)?;
         self.bytes += carried.bytes();
+        self.passed.clear();
         let token = overlay.take_position();
         let claim_ms = claim.claim_ms.or(task.row.claim_ms).unwrap_or(queue.row.settings.claim_ms);
         task.row.attempts = task.row.attempts.saturating_add(1);
@@ -116,6 +120,7 @@ impl Grants {
         };
         task.running(part, queue, overlay)?;
         task.save(queue, overlay);
+        task.has_begun_to_run(queue, overlay)?;
         self.tasks.push(claimed(&task, token, claim_ms, carried));
         Ok(())
     }

@@ -22,14 +22,15 @@ use crate::time::{self, Moment, write_wall};
 use crate::trace::Trace;
 use http::HeaderMap;
 use model::{
-    Enqueue, Fingerprint, GiveUp, NewTask, QueueName, TaskOptions, Unique, UniqueMode, Wall, limits,
+    Enqueue, Fingerprint, GiveUp, NewTask, QueueName, TaskOptions, TenantName, Unique, UniqueMode, Wall,
+    limits,
 };
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use xxhash_rust::xxh3::Xxh3Default;
 
 pub(in crate::request) const MEMBERS: &str = "`id`, `type`, `payload` or `payload_base64`, `run_after` or `delay`, `priority`, `key`, \
-    `unique`, `deadline`, `claim_timeout`, `retry`, `tags`, `traceparent` and `tracestate`";
+    `fair`, `unique`, `deadline`, `claim_timeout`, `retry`, `tags`, `traceparent` and `tracestate`";
 
 /// The form of a body with tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +113,7 @@ pub(in crate::request) struct Sent<'a> {
     delay_ms: Option<u64>,
     priority: Option<u64>,
     key: Option<Cow<'a, str>>,
+    fair: Option<TenantName<'a>>,
     claim_ms: Option<u64>,
     retry: Option<Retry>,
     unique: Option<Unique<'a>>,
@@ -150,6 +152,7 @@ impl<'a> Sent<'a> {
                 "delay" => sent.delay_ms = read_duration_in(reader, 0..=limits::TASK_DELAY_MS_MAX)?,
                 "priority" => sent.priority = read_number_in(reader, 0..=limits::PRIORITY_MAX.into())?,
                 "key" => sent.key = read_label(reader)?,
+                "fair" => sent.fair = read_tenant(reader)?,
                 "unique" => sent.unique = unique::read(reader)?,
                 "deadline" => sent.deadline = read_time(reader)?,
                 "claim_timeout" => sent.claim_ms = read_duration_in(reader, claim_range())?,
@@ -245,6 +248,7 @@ impl<'a> Sent<'a> {
                 deadline: self.deadline,
                 give_up: self.retry.map_or(GiveUp::NEVER, |retry| retry.give_up),
                 schedule: None,
+                fair: self.fair,
             }
             .into_owned(),
         })
@@ -275,6 +279,9 @@ impl<'a> Sent<'a> {
         }
         if let Some(key) = &self.key {
             write_text_member(out, "key", key);
+        }
+        if let Some(tenant) = &self.fair {
+            write_text_member(out, "fair", tenant.as_str());
         }
         if let Some(unique) = &self.unique {
             out.extend_from_slice(b",\"unique\":");
@@ -338,6 +345,12 @@ fn read_id<'a>(reader: &mut Reader<'a>) -> Result<Option<Cow<'a, str>>> {
         return Err(invalid("`.` and `..` are not ids, because clients rewrite them in paths"));
     }
     Ok(Some(id))
+}
+
+/// Reads the name of a tenant, or null.
+fn read_tenant<'a>(reader: &mut Reader<'a>) -> Result<Option<TenantName<'a>>> {
+    let Some(name) = read_optional_text(reader)? else { return Ok(None) };
+    TenantName::new(name).map(Some).map_err(|error| invalid(error.to_string()))
 }
 
 /// Reads a time, or null. Times before 1970 count as 1970.
