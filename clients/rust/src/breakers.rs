@@ -436,7 +436,6 @@ impl Breaker {
     }
 
     /// Watches the breaker: it is returned as it is, and again after each change of its state or its settings.
-    #[must_use]
     pub fn watch(&self) -> Watch<BreakerInfo> {
         Watch::new(self.client.clone(), self.path(""), "breaker")
     }
