@@ -91,6 +91,6 @@ pub use schedules::{
 };
 pub use streams::{Settings, StreamSummary, Streams};
 pub use transaction::{Committed, Transaction, Written};
-pub use values::{PutValue, StoredValue, ValueSeen};
+pub use values::{ListedValue, PutValue, StoredValue, ValueSeen};
 pub use watch::Watch;
 pub use worker::{Worker, WorkerSummary};

@@ -189,18 +189,7 @@ impl Client {
         struct Listed {
             queue: String,
         }
-        #[derive(Deserialize)]
-        struct Page {
-            queues: Vec<Listed>,
-            next: Option<String>,
-        }
-        let mut names = Vec::new();
-        let mut next = Some("/v1/queues?limit=1000".to_owned());
-        while let Some(path) = next {
-            let page: Page = self.call_json(&Call::get(path)).await?;
-            names.extend(page.queues.into_iter().map(|listed| listed.queue));
-            next = page.next;
-        }
-        Ok(names)
+        let listed: Vec<Listed> = self.list("/v1/queues", "queues").await?;
+        Ok(listed.into_iter().map(|listed| listed.queue).collect())
     }
 }

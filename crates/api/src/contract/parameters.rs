@@ -146,6 +146,10 @@ pub static SCHEDULES_LIMIT: Parameter =
     query("limit", "The maximum number of schedules: 100 by default, 1,000 at most.", Values::Number);
 pub static QUEUES_LIMIT: Parameter =
     query("limit", "The maximum number of queues: 100 by default, 1,000 at most.", Values::Number);
+pub static LEASES_LIMIT: Parameter =
+    query("limit", "The maximum number of leases: 100 by default, 1,000 at most.", Values::Number);
+pub static VALUES_LIMIT: Parameter =
+    query("limit", "The maximum number of values: 100 by default, 1,000 at most.", Values::Number);
 pub static LIMITS_LIMIT: Parameter =
     query("limit", "The maximum number of limits: 100 by default, 1,000 at most.", Values::Number);
 pub static BREAKERS_LIMIT: Parameter =

@@ -1,6 +1,7 @@
 //! The rows of breakers: what each remembers, and whose outcomes were recorded.
 
-use super::key::{Fill, PREFIX_BYTES, Take, kind};
+use super::key::{Fill, PREFIX_BYTES, kind};
+use super::named::NamedRows;
 use super::value::{LAYOUT, layout};
 use crate::breaker::{get_forced, get_settings, put_forced, put_settings};
 use crate::queue::{get_option, get_u32, put_option};
@@ -8,39 +9,12 @@ use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use model::{BreakerForced, BreakerName, BreakerSettings, Elapsed, Namespace, Slot, Wall};
+use model::{BreakerForced, BreakerSettings, Elapsed, Namespace, Slot, Wall};
 
 /// The key of [`BreakerRow`].
 #[must_use]
 pub fn breaker_key(slot: Slot, name: &str) -> Vec<u8> {
-    let mut key = Fill::<PREFIX_BYTES>::new(slot, Namespace::ROOT, kind::BREAKER).done().to_vec();
-    key.extend_from_slice(name.as_bytes());
-    key
-}
-
-/// The name in the key of a breaker's row; `None` for the key of another kind of row.
-///
-/// # Errors
-/// [`FormatError`] for such a key without a valid name.
-pub fn parse_breaker_key(key: &[u8]) -> Result<Option<BreakerName<'_>>, FormatError> {
-    let Ok((_, Namespace::ROOT, Take(name))) = Take::of(key, kind::BREAKER, "breaker key") else {
-        return Ok(None);
-    };
-    let damaged = FormatError::Text { what: "breaker name" };
-    let name = core::str::from_utf8(name).map_err(|_| damaged)?;
-    BreakerName::new(name).map(Some).map_err(|_| damaged)
-}
-
-/// Where the next breaker can be, after the key of another kind of row. `None` at the end.
-#[must_use]
-pub fn next_breaker(key: &[u8]) -> Option<Vec<u8>> {
-    let (slot, rest) = key.split_first_chunk::<2>()?;
-    let slot = u16::from_be_bytes(*slot);
-    let breakers = breaker_key(Slot(slot), "");
-    if rest < breakers.get(2..)? {
-        return Some(breakers);
-    }
-    slot.checked_add(1).map(|slot| breaker_key(Slot(slot), ""))
+    NamedRows::BREAKERS.key(slot, name)
 }
 
 /// The key of [`RecentRow`]: a hash of the breaker's name, and the number of a group of permits.

@@ -68,6 +68,7 @@ mod group;
 mod key;
 mod lease;
 mod limit;
+mod named;
 mod named_timer;
 mod queue;
 mod reaction;
@@ -77,7 +78,7 @@ mod value;
 
 pub use breaker::{
     BreakerCalls, BreakerFailure, BreakerMode, BreakerRow, BreakerState, BreakerTally, BreakerWorker,
-    RecentRow, breaker_key, breaker_recent_key, breaker_tally_key, next_breaker, parse_breaker_key,
+    RecentRow, breaker_key, breaker_recent_key, breaker_tally_key,
 };
 pub use execution::{ExecutionRow, ExecutionState, ExecutionTimerKey, execution_key};
 pub use group::{
@@ -94,6 +95,7 @@ pub use lease::{
 pub use limit::{
     LimitKeyRow, LimitKeys, LimitListId, LimitListRow, LimitRange, LimitRow, LimitSubject, LimitTimerKey,
 };
+pub use named::NamedRows;
 pub use named_timer::NamedTimers;
 pub use queue::{
     AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CohortId, CohortLane, CohortRow, CohortWait,
@@ -105,8 +107,8 @@ pub use queue::{
 pub use reaction::{ReactionRange, ReactionRow, parse_reaction_key, reaction_key, reactions_key};
 pub use schedule::{
     Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTimers, ScheduleTotals, decode_definition,
-    decode_schedule_set, encode_definition, encode_schedule_set, next_schedule, parse_schedule_key,
-    schedule_definition_key, schedule_key, schedule_set_key, schedule_tally_key,
+    decode_schedule_set, encode_definition, encode_schedule_set, schedule_definition_key, schedule_key,
+    schedule_set_key, schedule_tally_key,
 };
 pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use value::{

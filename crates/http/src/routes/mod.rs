@@ -112,6 +112,8 @@ where
         Operation::PutLimit => limits::put(context, parts, &mut body).await,
         Operation::GetLimit => limits::get(context, parts).await,
         Operation::DeleteLimit => limits::delete(context, parts).await,
+        Operation::ListLeases => leases::list(context, parts).await,
+        Operation::ListValues => values::list(context, parts).await,
         Operation::ListLimits => limits::list(context, parts).await,
         Operation::PutBreaker => breakers::put(context, parts, &mut body).await,
         Operation::GetBreaker => breakers::get(context, parts).await,

@@ -1,18 +1,16 @@
 //! Reads of breakers: how one is, whether it admits a call, and the list of them.
 
+use super::names::{Part, checked, list};
 use crate::breaker::{Breaker, tally, time};
-use crate::damage::bad_row;
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::ops::ControlFlow;
-use format::row::{
-    BreakerFailure, BreakerTally, BreakerWorker, breaker_key, next_breaker, parse_breaker_key,
-};
+use format::row::{BreakerFailure, BreakerTally, BreakerWorker, NamedRows, breaker_key};
 use mainstay_resilience::breaker::Snapshot;
 use mainstay_resilience::{Decide, Time};
 use model::{
-    BreakerCircuit, BreakerDecision, BreakerForced, BreakerName, BreakerSettings, Elapsed, KeyRange,
-    Namespace, Order, Slot, View, ViewError, Wall,
+    BreakerCircuit, BreakerDecision, BreakerForced, BreakerName, BreakerSettings, Elapsed, Namespace, Slot,
+    View, ViewError, Wall,
 };
 
 /// A worker is shown as failing from this many calls on, if at least half of them failed.
@@ -170,34 +168,8 @@ pub fn breakers(
     after: Option<&BreakerName<'_>>,
     limit: usize,
 ) -> Result<Vec<BreakerName<'static>>, ViewError> {
-    const END: [u8; 8] = [0xff; 8];
-    let mut from = after.map_or_else(
-        || breaker_key(Slot(0), ""),
-        |after| {
-            let mut key = breaker_row_key(after);
-            key.push(0);
-            key
-        },
-    );
-    let mut names = Vec::new();
-    while names.len() < limit {
-        let mut found = None;
-        view.scan(KeyRange { from: &from, to: &END }, Order::Ascending, &mut |key, _| {
-            found = Some(key.to_vec());
-            ControlFlow::Break(())
-        })?;
-        let Some(key) = found else { break };
-        match parse_breaker_key(&key).map_err(|error| bad_row("breaker key", error))? {
-            Some(name) => {
-                names.push(name.into_owned());
-                from = key;
-                from.push(0);
-            }
-            None => match next_breaker(&key) {
-                Some(next) => from = next,
-                None => break,
-            },
-        }
-    }
-    Ok(names)
+    let after = after.map(|name| (name.slot(Namespace::ROOT), name.as_str()));
+    let part = Part { after, limit, rows_max: usize::MAX };
+    let found = list(view, NamedRows::BREAKERS, part, |name, _| Ok(Some(name.to_owned())))?;
+    found.items.into_iter().map(|name| checked(BreakerName::new(name))).collect()
 }

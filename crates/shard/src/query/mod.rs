@@ -7,9 +7,9 @@
 //! | [`stream`] | one stream's revisions and settings |
 //! | [`page`] | one page of a stream: revisions and positions, as of any cursor |
 //! | [`streams`] | one page of the list of streams |
-//! | [`lease`] | who holds a lease, and who waits for it |
+//! | [`lease`], [`leases`] | who holds a lease, and who waits for it, and the list of leases in use |
 //! | [`turn`] | what has become of a request that waits for a lease |
-//! | [`value`] | one value's content and revision |
+//! | [`value`], [`values`] | one value's content and revision, and the list of values |
 //! | [`execution`] | whether the work under a key is in progress or done |
 //! | [`limit`], [`limits`] | one limit and what its keys have in use, and the list of limits |
 //! | [`breaker`], [`breakers`] | one breaker, and the list of breakers |
@@ -32,6 +32,7 @@ mod group;
 mod lease;
 mod limit;
 mod live;
+mod names;
 mod page;
 mod queue;
 mod reaction;
@@ -48,9 +49,10 @@ pub use clock::{ShardClock, clock};
 pub use execution::{ExecutionView, execution};
 pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
 pub use group::{FollowerView, GroupCounts, GroupState, GroupView, MemberTask, MemberView, group, group_key};
-pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
+pub use lease::{HeldBy, LeaseState, Turn, lease, leases, turn};
 pub use limit::{LimitKeyView, LimitView, limit, limits};
 pub use live::{Liveness, first_kept, is_live};
+pub use names::Names;
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
 pub use queue::{
     AttemptEnd, AttemptView, BlockedOn, ClaimView, Closed, FailureView, QueueView, TaskView, TasksPage,
@@ -60,4 +62,4 @@ pub use reaction::{Obstacle, ReactionView, reaction, reactions};
 pub use schedule::{ScheduleView, due_schedule, schedule, schedule_set, schedule_tally, schedules};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
-pub use value::{StoredValue, value};
+pub use value::{ListedValue, StoredValue, value, values};

@@ -1,5 +1,6 @@
 //! Reads of queues and tasks.
 
+use super::names::{Part, checked, list};
 use crate::damage::bad_row;
 use crate::limit::key::{self, LimitKey};
 use crate::queue::cohort::{self, WAITING};
@@ -11,10 +12,12 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{AttemptRow, CohortId, QueueKeys, QueueRange, TaskPart, Turn, TypeRow, decode_cohort_hash};
+use format::row::{
+    AttemptRow, CohortId, NamedRows, QueueKeys, QueueRange, TaskPart, Turn, TypeRow, decode_cohort_hash,
+};
 use model::{
-    Elapsed, Key, KeyRange, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef,
-    TaskState, View, ViewError, Wall, gate_breaker, limits,
+    Elapsed, Key, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef, TaskState,
+    View, ViewError, Wall, gate_breaker, limits,
 };
 
 /// Everything about one task.
@@ -455,34 +458,8 @@ pub fn queues(
     after: Option<&QueueName<'_>>,
     limit: usize,
 ) -> Result<Vec<QueueName<'static>>, ViewError> {
-    const END: [u8; 8] = [0xff; 8];
-    let mut from = after.map_or_else(
-        || QueueKeys::name(Slot(0), ""),
-        |after| {
-            let mut key = QueueKeys::name(after.slot(Namespace::ROOT), after.as_str());
-            key.push(0);
-            key
-        },
-    );
-    let mut names = Vec::new();
-    while names.len() < limit {
-        let mut found = None;
-        view.scan(KeyRange { from: &from, to: &END }, Order::Ascending, &mut |key, _| {
-            found = Some(key.to_vec());
-            ControlFlow::Break(())
-        })?;
-        let Some(key) = found else { break };
-        match QueueKeys::parse_name(&key).map_err(|error| bad_row("queue key", error))? {
-            Some((_, name)) => {
-                names.push(name.into_owned());
-                from = key;
-                from.push(0);
-            }
-            None => match QueueKeys::next_name(&key) {
-                Some(next) => from = next,
-                None => break,
-            },
-        }
-    }
-    Ok(names)
+    let after = after.map(|name| (name.slot(Namespace::ROOT), name.as_str()));
+    let part = Part { after, limit, rows_max: usize::MAX };
+    let found = list(view, NamedRows::QUEUES, part, |name, _| Ok(Some(name.to_owned())))?;
+    found.items.into_iter().map(|name| checked(QueueName::new(name))).collect()
 }

@@ -173,6 +173,9 @@ pub use schedule::*;
     LimitInForce,
     Limit,
     LimitKey,
+    LeaseList,
+    ValueList,
+    ListedValue,
     LimitList,
     ListedLimit,
     QueueLimit,
@@ -369,6 +372,36 @@ pub struct StreamCheck {
 pub struct LeaseCheck {
     pub lease: String,
     pub token: String,
+}
+
+/// A page of the list of leases.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseList {
+    pub leases: Vec<Lease>,
+    /// Path and query of the next page; null on the last page.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// A page of the list of values.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValueList {
+    pub values: Vec<ListedValue>,
+    /// Path and query of the next page; null on the last page.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListedValue {
+    pub value: String,
+    pub revision: u64,
+    pub content_type: String,
+    /// The size of the content.
+    pub bytes: u64,
 }
 
 /// The value is at the expected revision.
