@@ -403,7 +403,7 @@ impl Breaker {
     }
 
     /// Makes a call if the breaker admits it, and records its outcome: an error is a failure unless `judge` says
-    /// otherwise. If the breaker itself cannot be reached, the call is made all the same, and not recorded: a
+    /// otherwise. If the breaker itself cannot be reached, the call is still made, and not recorded: a
     /// breaker protects, and must not become one more thing that fails.
     ///
     /// # Errors
