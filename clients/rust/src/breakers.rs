@@ -403,7 +403,7 @@ impl Breaker {
     }
 
     /// Makes a call if the breaker admits it, and records its outcome: an error is a failure unless `judge` says
-    /// otherwise. If the breaker itself cannot be reached, the call is made all the same, and not recorded: a
+    /// otherwise. If the breaker itself cannot be reached, the call is still made, and not recorded: a
     /// breaker protects, and must not become one more thing that fails.
     ///
     /// # Errors
@@ -436,7 +436,6 @@ impl Breaker {
     }
 
     /// Watches the breaker: it is returned as it is, and again after each change of its state or its settings.
-    #[must_use]
     pub fn watch(&self) -> Watch<BreakerInfo> {
         Watch::new(self.client.clone(), self.path(""), "breaker")
     }

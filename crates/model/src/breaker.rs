@@ -23,7 +23,7 @@ pub struct PutBreaker<'a> {
     pub settings: BreakerSettings,
 }
 
-/// Remove a breaker with its settings and all that it remembers. It begins anew when it is next used.
+/// Remove a breaker with its settings and all that it remembers. It begins again when it is next used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteBreaker<'a> {
     pub breaker: BreakerName<'a>,

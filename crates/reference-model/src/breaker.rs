@@ -1,4 +1,4 @@
-//! Circuit breakers in the model: every call since the last transition, counted anew for each decision.
+//! Circuit breakers in the model: every call since the last transition, counted again for each decision.
 
 use super::{Simple, SimpleOutcome};
 use model::{

@@ -367,7 +367,6 @@ pub struct Key {
 }
 
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, in tests")]
 pub enum Ask {
     Append(Option<Key>, Append),
     Transaction(Option<Key>, Vec<Condition>, Vec<Write>),

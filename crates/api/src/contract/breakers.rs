@@ -44,7 +44,7 @@ pub(super) const DELETE: Description = Description {
     path: "/v1/breakers/{breaker}",
     tag: Tag::Breakers,
     summary: "Delete a breaker",
-    description: "Removes the settings of the breaker, and all that it remembers. It begins anew, closed and with the default settings, when it is next used.",
+    description: "Removes the settings of the breaker, and all that it remembers. When it is next used, it begins again, closed and with the default settings.",
     parameters: &[&BREAKER, &STORE],
     request: &[],
     response: Response {

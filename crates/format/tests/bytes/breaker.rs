@@ -154,7 +154,7 @@ pub(crate) fn recent() -> RecentRow {
 pub(crate) fn samples() -> Vec<Sample> {
     let entry = |command: &Command<'_>| {
         let mut out = Vec::new();
-        format::entry::encode(Behaviour(1), CLOCK, &[command.clone()], &mut out);
+        format::entry::encode(Behaviour(1), CLOCK, std::slice::from_ref(command), &mut out);
         out
     };
     let outcome = |outcome: &Outcome| {

@@ -1,7 +1,7 @@
 //! Remove a breaker.
 //!
-//! *Its settings and all that it remembers are gone. It begins anew, closed and with the default settings, when it is
-//! next used.*
+//! *Its settings and all that it remembers are gone. When it is next used, it begins again, closed and with the
+//! default settings.*
 
 use super::{Breaker, hash, slot, tasks};
 use crate::overlay::Overlay;

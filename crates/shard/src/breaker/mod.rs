@@ -232,7 +232,7 @@ fn count<V: View>(
     Ok(())
 }
 
-/// Whether those who watch a breaker hear of a change that is not a transition.
+/// Whether a breaker's watches hear of a change that is not a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Told,

@@ -8,6 +8,7 @@ use super::{hash, slot};
 use crate::damage::bad_row;
 use crate::overlay::Overlay;
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use format::row::{RecentRow, breaker_recent_key};
 use model::{View, ViewError, limits};
 
@@ -26,15 +27,15 @@ impl Recent {
         overlay: &Overlay<'_, '_, V>,
     ) -> Result<bool, ViewError> {
         let group = group_of(nonce);
-        if !self.groups.contains_key(&group) {
-            let row = match overlay.get(&breaker_recent_key(slot(breaker), hash(breaker), group))? {
-                None => RecentRow::default(),
-                Some(value) => RecentRow::decode(&value)
-                    .map_err(|error| bad_row("recent permits of a breaker", error))?,
-            };
-            self.groups.insert(group, row);
-        }
-        Ok(self.groups.get(&group).is_some_and(|row| row.permits.contains(&nonce)))
+        let row = match self.groups.entry(group) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let stored = overlay.get(&breaker_recent_key(slot(breaker), hash(breaker), group))?;
+                let row = stored.map(|value| RecentRow::decode(&value)).transpose();
+                entry.insert(row.map_err(|error| bad_row("recent permits", error))?.unwrap_or_default())
+            }
+        };
+        Ok(row.permits.contains(&nonce))
     }
 
     /// Remembers a permit that was looked for before.

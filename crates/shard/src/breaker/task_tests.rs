@@ -132,7 +132,7 @@ fn after_it_has_closed_more_and_more_tasks_run() {
     for more in [1, 2, 4, 8] {
         let claimed = run(&mut script, "claim q 99");
         assert_eq!(claimed.split(' ').count(), more, "{claimed}");
-        assert_eq!(run(&mut script, "claim q 99"), "", "no more than that");
+        assert_eq!(run(&mut script, "claim q 99"), "", "a second claim gets none");
         for task in claimed.split(' ') {
             run(&mut script, &format!("done {task}"));
         }
