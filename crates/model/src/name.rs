@@ -89,6 +89,8 @@ names! {
     ExecutionKey;
     /// A limit's name, by the same rules.
     LimitName;
+    /// A breaker's name, by the same rules.
+    BreakerName;
     /// The name of a tenant within its queue, by the same rules.
     TenantName;
     /// A schedule's name, by the same rules.

@@ -4,6 +4,7 @@
 //! the id is `~` followed by the task's cursor.
 
 use crate::Keyed;
+use crate::breaker::QueueBreaker;
 use crate::ids::{Cursor, Elapsed, Fingerprint, IdHash, Position, Slot, Wall};
 use crate::limit::QueueLimit;
 use crate::name::{LimitName, QueueName, StreamName, TenantName};
@@ -159,6 +160,8 @@ pub struct QueueOptions {
     pub limits: Vec<QueueLimit>,
     /// Tasks of the queue that run at the same time.
     pub concurrency: Option<u32>,
+    /// The breaker that its tasks wait for while it is open.
+    pub breaker: Option<QueueBreaker>,
     /// Tasks of one key that run at the same time; `None` for one.
     pub key_concurrency: Option<u32>,
     /// The stream to which an event is appended whenever a task is finished.
@@ -173,6 +176,7 @@ impl QueueOptions {
         concurrency: None,
         key_concurrency: None,
         events: None,
+        breaker: None,
     };
 }
 

@@ -1,5 +1,6 @@
 //! Commands and outcomes in the words of the model.
 
+use crate::breaker::BreakerAsk;
 use crate::reaction::ReactionAsk;
 use crate::{
     Acquire, Append, Ask, Complete, Condition, EventRef, ExecutionAsk, Expect, Id, Keep, Key, Sent, Simple,
@@ -25,6 +26,9 @@ impl Simple {
         }
         if let Some(ask) = ReactionAsk::of(command) {
             return Ask::Reaction(ask);
+        }
+        if let Some(ask) = BreakerAsk::of(command) {
+            return Ask::Breaker(ask);
         }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
@@ -74,6 +78,11 @@ impl Simple {
             | Command::DeleteSchedule(_)
             | Command::ControlSchedule(_)
             | Command::AdvanceSchedule(_) => unreachable!("{command:?} is about schedules"),
+            Command::PutBreaker(_)
+            | Command::DeleteBreaker(_)
+            | Command::ControlBreaker(_)
+            | Command::AskBreaker(_)
+            | Command::RecordBreaker(_) => unreachable!("{command:?} is about a breaker"),
             Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
                 unreachable!("{command:?} is about a reaction")
             }
@@ -248,6 +257,11 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::TenantDeleted { existed } => Self::TenantDeleted(*existed),
             Outcome::LimitPut => Self::LimitPut,
             Outcome::LimitDeleted => Self::LimitDeleted,
+            Outcome::BreakerPut => Self::BreakerPut,
+            Outcome::BreakerDeleted => Self::BreakerDeleted,
+            Outcome::BreakerControlled => Self::BreakerControlled,
+            Outcome::BreakerAsked(decision) => Self::BreakerAsked(*decision),
+            Outcome::BreakerRecorded(recorded) => Self::BreakerRecorded(*recorded),
             Outcome::SchedulePut { generation, changed } => {
                 Self::SchedulePut { generation: generation.0, changed: *changed }
             }
@@ -293,6 +307,7 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
                 Refusal::NoLimit => Self::NoLimit,
+                Refusal::NoBreaker => Self::NoBreaker,
                 Refusal::NoSchedule => Self::NoSchedule,
                 Refusal::ScheduleBusy => Self::ScheduleBusy,
                 Refusal::ScheduleOwned { schedule } => Self::ScheduleOwned(schedule as usize),

@@ -63,7 +63,11 @@ impl Queue {
     /// Whether the queue has tenants or names limits, or a ready task of these types had limits when it became ready.
     pub(super) fn has_limits(&self, types: &[String]) -> bool {
         let is_wanted = |cohort: &Cohort| types.is_empty() || types.contains(&cohort.task_type);
-        self.fair.is_on || !self.settings.options.limits.is_empty() || self.cohorts.iter().any(is_wanted)
+        let options = &self.settings.options;
+        self.fair.is_on
+            || !options.limits.is_empty()
+            || options.breaker.is_some()
+            || self.cohorts.iter().any(is_wanted)
     }
 }
 
@@ -147,7 +151,7 @@ impl Simple {
         self.leave(queue, head);
         self.queues.all[queue].tasks[head].gates = found;
         self.start(queue, head, claim);
-        self.begins(&gates);
+        self.begins(queue, head, &gates);
         self.has_begun(queue, head);
         if let Some(cohort) = self.cohort_of(queue, &task_type, &before, tenant.as_ref()) {
             self.turn_is_over(queue, cohort, lane);

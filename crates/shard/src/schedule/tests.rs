@@ -657,7 +657,7 @@ fn a_deleted_schedule_leaves_its_tasks_and_nothing_else() {
     script.run("put n overlap buffer; pass 0; pass 1000; pass 1000; delete n");
     let left: Vec<u8> =
         script.store.rows.keys().map(|key| key[6]).filter(|kind| matches!(kind, 23..=25 | 137)).collect();
-    assert_eq!(left, []);
+    assert_eq!(left, Vec::<u8>::new());
     assert_eq!(query::schedule_tally(&script.store.rows, Slot(0)).unwrap().schedules, 0);
 }
 

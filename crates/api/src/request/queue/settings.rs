@@ -5,15 +5,15 @@ use crate::json::{self, Reader};
 use crate::media;
 use crate::problem::Result;
 use crate::request::head::Head;
-use crate::request::limit;
 use crate::request::object::{
     Known, read_bool, read_duration_in, read_number_in, read_object, read_optional_text,
 };
+use crate::request::{breaker, limit};
 use http::HeaderMap;
 use model::{QueueSettings, StreamName, limits};
 use std::ops::RangeInclusive;
 
-const MEMBERS: &str = "`retry`, `claim_timeout`, `lost_max`, `keep_done`, `keep_dead`, `backlog_max`, `paused`, `concurrency`, `key_concurrency`, `events` and `limits`";
+const MEMBERS: &str = "`retry`, `claim_timeout`, `lost_max`, `keep_done`, `keep_dead`, `backlog_max`, `paused`, `concurrency`, `key_concurrency`, `events`, `limits` and `breaker`";
 const KEEP: RangeInclusive<u64> = 0..=limits::TASK_DELAY_MS_MAX;
 
 /// Reads the request. It replaces all settings.
@@ -64,6 +64,7 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<QueueSettings> {
                 };
             }
             "limits" => settings.options.limits = limit::read_queue_limits(reader)?,
+            "breaker" => settings.options.breaker = breaker::read_queue_breaker(reader)?,
             _ => return Ok(Known::No),
         }
         Ok(Known::Yes)
@@ -102,6 +103,10 @@ pub(crate) fn write(out: &mut Vec<u8>, settings: &QueueSettings) {
     if !settings.options.limits.is_empty() {
         out.extend_from_slice(b",\"limits\":");
         limit::write_queue_limits(out, &settings.options.limits);
+    }
+    if let Some(of_tasks) = &settings.options.breaker {
+        out.extend_from_slice(b",\"breaker\":");
+        breaker::write_queue_breaker(out, of_tasks);
     }
     out.push(b'}');
 }

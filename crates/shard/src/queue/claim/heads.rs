@@ -42,7 +42,8 @@ pub(super) fn are_needed<V: View>(
     let is_wanted = |name: &str| claim.types.is_empty() || claim.types.iter().any(|wanted| wanted == name);
     let mut wanted = queue.types().filter(|(name, _)| is_wanted(name));
     let has_cohorts = wanted.any(|(_, row)| row.cohorts.ready + row.cohorts.waiting > 0);
-    Ok(has_cohorts || !queue.row.settings.options.limits.is_empty())
+    let options = &queue.row.settings.options;
+    Ok(has_cohorts || !options.limits.is_empty() || options.breaker.is_some())
 }
 
 /// A head. Heads are in the order in which they are claimed.
