@@ -411,6 +411,8 @@ pub struct Queues {
     /// The positions of all tasks that are no longer kept.
     pub gone: BTreeSet<u64>,
     pub limits: Limits,
+    /// How often a task has become a dead letter.
+    pub deaths: u32,
     /// What the last command has granted.
     granted: Option<Granted>,
 }

@@ -229,6 +229,7 @@ impl Simple {
             if end == TaskState::Dead { state.settings.keep_dead_ms } else { state.settings.keep_done_ms };
         let gone = self.elapsed.saturating_add(keep_ms);
         let was_head = state.tasks[number].is_head();
+        self.queues.deaths += u32::from(end == TaskState::Dead);
         self.leave(queue, number);
         let state = &mut self.queues.all[queue];
         let position = state.tasks[number].position;

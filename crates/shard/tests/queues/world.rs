@@ -71,7 +71,7 @@ impl World {
         self.commands += commands.len() as u64;
         let applied = self.apply(clock, commands);
         assert_eq!(applied.outcomes.len(), commands.len());
-        let before = claimable(&self.model);
+        let (before, deaths) = (claimable(&self.model), self.model.queues.deaths);
         self.model.begin_entry(clock.wall.0, clock.elapsed.0);
         for (command, outcome) in commands.iter().zip(&applied.outcomes) {
             let ask = self.model.ask_of(command);
@@ -80,6 +80,7 @@ impl World {
             check::all(&self.model).unwrap();
         }
         self.claimable_tasks_are_announced(&applied, &before);
+        assert_eq!(died(&applied), self.model.queues.deaths - deaths, "every dead letter is announced once");
         rows::compare(&self.model, &self.rows);
         schedules::compare(&self.model, &self.rows);
     }
@@ -194,6 +195,15 @@ impl World {
             commands.push(Command::AdvanceSchedule(AdvanceSchedule { schedule, generation, step }));
         }
     }
+}
+
+/// How many tasks have become dead letters, as the node hears.
+fn died(applied: &Applied) -> u32 {
+    let died = applied.effects.iter().map(|effect| match effect {
+        Effect::TasksDied { tasks } => *tasks,
+        _ => 0,
+    });
+    died.sum()
 }
 
 /// How many tasks can be claimed, by queue and type.

@@ -99,6 +99,7 @@ impl World {
             Effect::TimeClosed { result: Err(_), .. }
             | Effect::CompactionOutOfSpace { .. }
             | Effect::Woken { .. }
+            | Effect::TasksDied(_)
             | Effect::Show { .. }
             | Effect::Wait(None)
             | Effect::Log(_)
