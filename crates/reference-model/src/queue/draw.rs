@@ -2,7 +2,7 @@
 //! queues are frequent. Tokens are those of claims that run, of claims that are over, or made up.
 
 use super::{Queue, Task};
-use crate::Simple;
+use crate::{Simple, draw as streams};
 use model::limits::TASK_AGEING_MS;
 use model::{
     Action, AdvanceLimits, AdvanceTasks, CancelTask, ChangeTasks, Claim, Command, CreateGroup, DeadLetterEnd,
@@ -10,7 +10,7 @@ use model::{
     KeyHash, Keyed, LimitName, LimitSettings, Namespace, NewGroup, NewMember, NewTask, Position, PutLimit,
     PutQueue, QueueLimit, QueueName, QueueOptions, QueueSettings, Rate, ReplayTask, RetryPolicy, Settle,
     SettleDeadLetter, Settlement, Slot, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState, Throttle,
-    Unique, UniqueMode, Wall,
+    Unique, UniqueMode, Wall, Write,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -36,8 +36,9 @@ pub fn name(queue: usize) -> QueueName<'static> {
 pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     let number = rng.index(NAMES.len());
     let (queue, state) = (name(number), &model.queues.all[number]);
-    match rng.below(106) {
+    match rng.below(118) {
         100..=105 => limit_command(rng),
+        106..=117 => Command::Transaction(streams::transaction(rng, model, write)),
         0..=26 => Command::Enqueue(enqueue(rng, model, queue)),
         27..=51 => Command::Claim(claim(rng, queue)),
         52..=80 => {
@@ -62,6 +63,22 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
         }
         96 => Command::CreateGroup(group(rng, model)),
         _ => Command::PutQueue(PutQueue { queue, settings: settings(rng) }),
+    }
+}
+
+/// A write of a transaction, which may be about anything: what a worker does with its task, what it writes, what it
+/// enqueues next.
+fn write(rng: &mut Rng, model: &Simple) -> Write<'static> {
+    let number = rng.index(NAMES.len());
+    match rng.below(10) {
+        0..=3 => {
+            let count = rng.pick(&[0, 1, 1, 1, 1, 1, 2]);
+            let settlements = (0..count).map(|_| settlement(rng, model, number)).collect();
+            Write::Settle(Settle { queue: name(number), settlements })
+        }
+        4..=6 => Write::Enqueue(Enqueue { keyed: None, ..enqueue(rng, model, name(number)) }),
+        7 => Write::CompleteExecution(streams::complete(rng, model)),
+        _ => Write::Append(streams::append(rng, model)),
     }
 }
 

@@ -402,7 +402,7 @@ pub(crate) struct Granted {
 }
 
 /// All queues, by number, and what is remembered about them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Queues {
     pub all: Vec<Queue>,
     made: u64,

@@ -23,18 +23,23 @@ impl Action {
     }
 }
 
+impl Task {
+    /// The result of the settlement that has ended its last claim, if it was just like this one.
+    pub(crate) fn settled_before(&self, settlement: &Settlement) -> Option<Settled> {
+        let (token, how, result) = self.settled?;
+        (token == settlement.token && Some(how) == settlement.action.ending()).then_some(result)
+    }
+}
+
 impl Simple {
-    pub(super) fn settle(&mut self, queue: usize, settlement: &Settlement) -> Settled {
+    pub(crate) fn settle(&mut self, queue: usize, settlement: &Settlement) -> Settled {
         let Some(number) = self.queues.all[queue].find(&settlement.task) else { return Settled::NoTask };
         let task = &self.queues.all[queue].tasks[number];
         let ending = settlement.action.ending();
         let Some(running) = task.running().filter(|running| running.token == settlement.token).cloned()
         else {
             // A settlement that was sent again has the same result again.
-            return match task.settled {
-                Some((token, how, result)) if token == settlement.token && Some(how) == ending => result,
-                _ => Settled::ClaimLost,
-            };
+            return task.settled_before(settlement).unwrap_or(Settled::ClaimLost);
         };
         let settled = match &settlement.action {
             Action::Heartbeat { progress } => self.heartbeat(queue, number, progress.as_ref()),
