@@ -238,7 +238,7 @@ impl World {
     }
 
     /// Lets everything happen until for a while there was nothing but timers and what follows from them. The ticks of
-    /// schedules go on for ever, and each is an entry of its own.
+    /// schedules never end, and each is an entry of its own.
     fn until_quiet(&mut self) -> Result<(), String> {
         while let Some(at) = self.schedule.next_at() {
             let at_work = self.machine.process.as_ref().is_some_and(Process::is_at_work);
