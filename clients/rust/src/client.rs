@@ -10,6 +10,7 @@ use http::header::{IF_MATCH, IF_NONE_MATCH};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -196,6 +197,21 @@ impl Client {
 
     pub(crate) async fn call_json<T: DeserializeOwned>(&self, call: &Call) -> Result<T> {
         decode(&self.call(call).await?)
+    }
+
+    /// All items of a list, page by page. A page has them in `member`, and the path of the next one in `next`.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str, member: &str) -> Result<Vec<T>> {
+        let mut items = Vec::new();
+        let mut next = Some(format!("{path}?limit=1000"));
+        while let Some(path) = next {
+            let mut page: Map<String, Value> = self.call_json(&Call::get(path)).await?;
+            let found = page.remove(member).unwrap_or_default();
+            let found: Vec<T> =
+                serde_json::from_value(found).map_err(|error| Error::Response(error.to_string()))?;
+            items.extend(found);
+            next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        }
+        Ok(items)
     }
 
     /// Sends `call` once and waits for the head of a successful response.

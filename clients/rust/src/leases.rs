@@ -158,6 +158,14 @@ impl Client {
 }
 
 impl Client {
+    /// The leases that someone holds or waits for, in no particular order.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn leases(&self) -> Result<Vec<LeaseState>> {
+        self.list("/v1/leases", "leases").await
+    }
+
     /// Watches a lease: it is returned as it is, and again after each change of its holders or its queue. Changes in
     /// quick succession may be returned as one, and a renewal is not a change.
     pub fn watch_lease(&self, lease: &str) -> Watch<LeaseState> {

@@ -16,6 +16,7 @@
 //! | `read`, `follow` | pages, streams of events, subscriptions that resume |
 //! | `import` | lines for many streams, in bounded memory |
 //! | `leases`, `elected` | leader election, locks and semaphores; work that runs only while a lease is held |
+//! | `breakers` | shared circuit breakers: [`Breaker`] |
 //! | `values`, `watch` | small named pieces of content; what changes, as it changes |
 //! | `idempotency` | endpoints of your own that are safe to retry: [`Client::once`] |
 //! | `streams` | listing, settings, deletion |
@@ -34,6 +35,7 @@ mod aggregate;
 mod append;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+mod breakers;
 mod client;
 mod elected;
 mod error;
@@ -60,6 +62,11 @@ mod worker;
 
 pub use aggregate::{Aggregate, AggregateStream, Loaded, Update, UpdateError, Updated};
 pub use append::{Append, Appended, AppendedEvent};
+pub use breakers::{
+    Breaker, BreakerForced, BreakerInfo, BreakerPermit, BreakerSettings, BreakerState, BreakerWindow,
+    BreakerWorker, CallOutcome, Decision, FailedCall, GuardError, QueueBreaker, Recorded, Rejected,
+    RejectedBy,
+};
 pub use client::{Client, ClientBuilder};
 pub use elected::{Elected, Leader, Led};
 pub use error::{Error, Problem, Result};
@@ -84,6 +91,6 @@ pub use schedules::{
 };
 pub use streams::{Settings, StreamSummary, Streams};
 pub use transaction::{Committed, Transaction, Written};
-pub use values::{PutValue, StoredValue, ValueSeen};
+pub use values::{ListedValue, PutValue, StoredValue, ValueSeen};
 pub use watch::Watch;
 pub use worker::{Worker, WorkerSummary};

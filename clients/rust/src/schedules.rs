@@ -1,6 +1,6 @@
 //! Schedules: put them, look at them, fire them now.
 
-use crate::client::{Client, Query, encode};
+use crate::client::{Client, encode};
 use crate::error::{Error, Result};
 use crate::queue::RetryPolicy;
 use crate::transport::{Call, Repeat};
@@ -218,12 +218,6 @@ struct Named {
     definition: Schedule,
 }
 
-#[derive(Deserialize)]
-struct List {
-    schedules: Vec<ListedSchedule>,
-    next: Option<String>,
-}
-
 impl Client {
     /// Puts a schedule. One that is put as it is goes on; one that has changed begins again from now.
     ///
@@ -271,15 +265,7 @@ impl Client {
     /// # Errors
     /// [`Error`]
     pub async fn schedules(&self) -> Result<Vec<ListedSchedule>> {
-        let mut query = Query::default();
-        query.push("limit", 1_000);
-        let mut page: List = self.call_json(&Call::get(query.on("/v1/schedules"))).await?;
-        let mut schedules = page.schedules;
-        while let Some(next) = page.next {
-            page = self.call_json(&Call::get(next)).await?;
-            schedules.append(&mut page.schedules);
-        }
-        Ok(schedules)
+        self.list("/v1/schedules", "schedules").await
     }
 
     /// Deletes a schedule. Its tasks stay in their queue.

@@ -22,6 +22,17 @@ pub struct StoredValue {
     pub content: Bytes,
 }
 
+/// A value in the list of all.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct ListedValue {
+    pub value: String,
+    pub revision: Revision,
+    pub content_type: String,
+    /// The size of the content.
+    pub bytes: u64,
+}
+
 /// A value as a watch shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
@@ -122,6 +133,14 @@ impl Client {
     pub async fn delete_value(&self, value: &str, expected: Expected) -> Result<Option<Revision>> {
         let call = Call::new(Method::DELETE, path(value)).expecting(expected);
         self.call_json::<Written>(&call).await.map(|written| written.revision)
+    }
+
+    /// All values without their content, in no particular order.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn values(&self) -> Result<Vec<ListedValue>> {
+        self.list("/v1/values", "values").await
     }
 
     /// Watches a value: it is returned as it is, and again after each change. Changes in quick succession may be

@@ -123,6 +123,9 @@ catalogue! {
     LimitNotFound = "limit_not_found" 404 final "The limit does not exist",
         "No limit has this name: it was never written, or it was deleted.",
         "Write the limit with `PUT`, or check the name.";
+    BreakerNotFound = "breaker_not_found" 404 final "The breaker does not exist",
+        "No breaker has this name: it was never used, or it was deleted.",
+        "Check the name. A breaker exists from the first outcome that is recorded, or when its settings are written.";
     TaskNotFound = "task_not_found" 404 final "The queue has no such task",
         "No task of this queue has the id, or the task was finished and has been kept long enough.",
         "Check the queue's name and the id. A queue's settings say how long finished tasks are kept.";

@@ -7,6 +7,7 @@
 //!
 //! Tags are in [`tag`] and never change. A command whose fields must change gets a new tag.
 
+use crate::breaker;
 use crate::execution;
 use crate::options::Options;
 use crate::queue;
@@ -61,6 +62,11 @@ mod tag {
     pub(super) const COMPLETE_EXECUTION: u8 = 41;
     pub(super) const ABANDON_EXECUTION: u8 = 42;
     pub(super) const EXPIRE_EXECUTIONS: u8 = 43;
+    pub(super) const PUT_BREAKER: u8 = 44;
+    pub(super) const DELETE_BREAKER: u8 = 45;
+    pub(super) const CONTROL_BREAKER: u8 = 46;
+    pub(super) const ASK_BREAKER: u8 = 47;
+    pub(super) const RECORD_BREAKER: u8 = 48;
     pub(super) const PUT_SCHEDULE: u8 = 30;
     pub(super) const PUT_SCHEDULE_SET: u8 = 31;
     pub(super) const DELETE_SCHEDULE: u8 = 32;
@@ -168,6 +174,11 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::PutLimit(_) => tag::PUT_LIMIT,
         Command::DeleteLimit(_) => tag::DELETE_LIMIT,
         Command::AdvanceLimits(_) => tag::ADVANCE_LIMITS,
+        Command::PutBreaker(_) => tag::PUT_BREAKER,
+        Command::DeleteBreaker(_) => tag::DELETE_BREAKER,
+        Command::ControlBreaker(_) => tag::CONTROL_BREAKER,
+        Command::AskBreaker(_) => tag::ASK_BREAKER,
+        Command::RecordBreaker(_) => tag::RECORD_BREAKER,
         Command::PutSchedule(_) => tag::PUT_SCHEDULE,
         Command::PutScheduleSet(_) => tag::PUT_SCHEDULE_SET,
         Command::DeleteSchedule(_) => tag::DELETE_SCHEDULE,
@@ -227,6 +238,11 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::PutLimit(command) => limit::put_put(writer, command),
         Command::DeleteLimit(command) => limit::put_delete(writer, command),
         Command::AdvanceLimits(command) => limit::put_advance(writer, *command),
+        Command::PutBreaker(command) => breaker::put_put(writer, command),
+        Command::DeleteBreaker(command) => breaker::put_delete(writer, command),
+        Command::ControlBreaker(command) => breaker::put_control(writer, command),
+        Command::AskBreaker(command) => breaker::put_ask(writer, command),
+        Command::RecordBreaker(command) => breaker::put_record(writer, command),
         Command::PutSchedule(command) => schedule::put_put(writer, command),
         Command::PutScheduleSet(command) => schedule::put_put_set(writer, command),
         Command::DeleteSchedule(command) => schedule::put_delete(writer, command),
@@ -285,6 +301,11 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::PUT_LIMIT => Command::PutLimit(limit::get_put(reader)?),
         tag::DELETE_LIMIT => Command::DeleteLimit(limit::get_delete(reader)?),
         tag::ADVANCE_LIMITS => Command::AdvanceLimits(limit::get_advance(reader)?),
+        tag::PUT_BREAKER => Command::PutBreaker(breaker::get_put(reader)?),
+        tag::DELETE_BREAKER => Command::DeleteBreaker(breaker::get_delete(reader)?),
+        tag::CONTROL_BREAKER => Command::ControlBreaker(breaker::get_control(reader)?),
+        tag::ASK_BREAKER => Command::AskBreaker(breaker::get_ask(reader)?),
+        tag::RECORD_BREAKER => Command::RecordBreaker(breaker::get_record(reader)?),
         tag::PUT_SCHEDULE => Command::PutSchedule(schedule::get_put(reader)?),
         tag::PUT_SCHEDULE_SET => Command::PutScheduleSet(schedule::get_put_set(reader)?),
         tag::DELETE_SCHEDULE => Command::DeleteSchedule(schedule::get_delete(reader)?),

@@ -26,6 +26,7 @@ extern crate std;
 
 pub mod body;
 pub mod body_index;
+mod breaker;
 pub mod entry;
 mod execution;
 pub mod frame;

@@ -16,6 +16,9 @@ pub(crate) mod tag {
     /// Only in the rows of queues.
     pub(crate) const GENERATION: u8 = 2;
     pub(super) const CONCURRENCY: u8 = 3;
+    pub(super) const BREAKER: u8 = 18;
+    /// Only in the rows of tasks.
+    pub(crate) const CALL: u8 = 18;
     /// Only in the rows of tasks.
     pub(crate) const GATES: u8 = 1;
     pub(super) const UNIQUE: u8 = 6;
@@ -148,6 +151,9 @@ pub(crate) fn add_queue_options(list: &mut List, options: &QueueOptions, generat
         list.add(tag::CONCURRENCY, |writer| writer.varint(u64::from(tasks)));
     }
     add_give_up(list, &options.give_up);
+    if let Some(breaker) = &options.breaker {
+        list.add(tag::BREAKER, |writer| crate::breaker::put_queue_breaker(writer, breaker));
+    }
 }
 
 /// Reads one option of a queue into `options`. Returns whether the tag is that of such an option.
@@ -159,6 +165,7 @@ pub(crate) fn take_queue_option(
     match tag {
         tag::CONCURRENCY => options.concurrency = Some(crate::queue::get_u32(reader)?),
         tag::LIMITS => options.limits = limit::get_queue_limits(reader)?,
+        tag::BREAKER => options.breaker = Some(crate::breaker::get_queue_breaker(reader)?),
         tag::GIVE_UP => options.give_up = get_give_up(reader)?.into_owned(),
         _ => return Ok(false),
     }

@@ -8,6 +8,7 @@
 //! An event's revision and position are written as differences from the event before it (zigzag varints,
 //! starting from 0): a batch of 100 takes about 300 bytes instead of 1,700.
 
+use crate::breaker;
 use crate::execution;
 use crate::lease;
 use crate::queue;
@@ -49,6 +50,11 @@ mod tag {
     pub(super) const EXECUTION_BEGUN: u8 = 40;
     pub(super) const EXECUTION_COMPLETED: u8 = 41;
     pub(super) const EXECUTION_ABANDONED: u8 = 42;
+    pub(super) const BREAKER_PUT: u8 = 44;
+    pub(super) const BREAKER_DELETED: u8 = 45;
+    pub(super) const BREAKER_CONTROLLED: u8 = 46;
+    pub(super) const BREAKER_ASKED: u8 = 47;
+    pub(super) const BREAKER_RECORDED: u8 = 48;
     pub(super) const SCHEDULE_PUT: u8 = 30;
     pub(super) const SCHEDULE_SET_PUT: u8 = 31;
     pub(super) const SCHEDULE_DELETED: u8 = 32;
@@ -82,6 +88,7 @@ mod tag {
     pub(super) const EXECUTION_DIFFERS: u8 = 41;
     pub(super) const EXECUTION_LOST: u8 = 42;
     pub(super) const NO_LIMIT: u8 = 15;
+    pub(super) const NO_BREAKER: u8 = 44;
     pub(super) const NO_SCHEDULE: u8 = 30;
     pub(super) const SCHEDULE_BUSY: u8 = 31;
     pub(super) const SCHEDULE_OWNED: u8 = 32;
@@ -169,6 +176,17 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
         Outcome::DeadLetterSettled => writer.u8(tag::DEAD_LETTER_SETTLED),
         Outcome::LimitPut => writer.u8(tag::LIMIT_PUT),
         Outcome::LimitDeleted => writer.u8(tag::LIMIT_DELETED),
+        Outcome::BreakerPut => writer.u8(tag::BREAKER_PUT),
+        Outcome::BreakerDeleted => writer.u8(tag::BREAKER_DELETED),
+        Outcome::BreakerControlled => writer.u8(tag::BREAKER_CONTROLLED),
+        Outcome::BreakerAsked(decision) => {
+            writer.u8(tag::BREAKER_ASKED);
+            breaker::put_decision(&mut writer, *decision);
+        }
+        Outcome::BreakerRecorded(recorded) => {
+            writer.u8(tag::BREAKER_RECORDED);
+            breaker::put_recorded(&mut writer, *recorded);
+        }
         Outcome::SchedulePut { generation, changed } => {
             writer.u8(tag::SCHEDULE_PUT);
             writer.u64(generation.0);
@@ -255,6 +273,11 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::DEAD_LETTER_SETTLED => Outcome::DeadLetterSettled,
         tag::LIMIT_PUT => Outcome::LimitPut,
         tag::LIMIT_DELETED => Outcome::LimitDeleted,
+        tag::BREAKER_PUT => Outcome::BreakerPut,
+        tag::BREAKER_DELETED => Outcome::BreakerDeleted,
+        tag::BREAKER_CONTROLLED => Outcome::BreakerControlled,
+        tag::BREAKER_ASKED => Outcome::BreakerAsked(breaker::get_decision(&mut reader)?),
+        tag::BREAKER_RECORDED => Outcome::BreakerRecorded(breaker::get_recorded(&mut reader)?),
         tag::SCHEDULE_PUT => {
             Outcome::SchedulePut { generation: Position(reader.u64()?), changed: get_flag(&mut reader)? }
         }
@@ -425,6 +448,7 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u8(tag::WRONG_TASK_STATE);
             queue::put_state(writer, *state);
         }
+        Refusal::NoBreaker => writer.u8(tag::NO_BREAKER),
         Refusal::NoSchedule => writer.u8(tag::NO_SCHEDULE),
         Refusal::ScheduleBusy => writer.u8(tag::SCHEDULE_BUSY),
         Refusal::ScheduleOwned { schedule } => {
@@ -473,6 +497,7 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::TASK_CONFLICT => Refusal::TaskConflict { part: reader.u32()?, task: reader.u32()? },
         tag::GROUP_CONFLICT => Refusal::GroupConflict,
         tag::WRONG_TASK_STATE => Refusal::WrongTaskState { state: queue::get_state(reader)? },
+        tag::NO_BREAKER => Refusal::NoBreaker,
         tag::NO_SCHEDULE => Refusal::NoSchedule,
         tag::SCHEDULE_BUSY => Refusal::ScheduleBusy,
         tag::SCHEDULE_OWNED => Refusal::ScheduleOwned { schedule: reader.u32()? },

@@ -1,6 +1,7 @@
 //! The commands that change a shard. Text and bytes are `Cow`: owned on their way into the log, borrowed from the
 //! logged bytes when `apply` reads them.
 
+use crate::breaker::{AskBreaker, ControlBreaker, DeleteBreaker, PutBreaker, RecordBreaker};
 use crate::execution::{AbandonExecution, BeginExecution, CompleteExecution, ExpireExecutions};
 use crate::group::CreateGroup;
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
@@ -67,6 +68,11 @@ pub enum Command<'a> {
     DeleteLimit(DeleteLimit<'a>),
     /// The node proposes this when keys of limits may be open again.
     AdvanceLimits(AdvanceLimits),
+    PutBreaker(PutBreaker<'a>),
+    DeleteBreaker(DeleteBreaker<'a>),
+    ControlBreaker(ControlBreaker<'a>),
+    AskBreaker(AskBreaker<'a>),
+    RecordBreaker(RecordBreaker<'a>),
     PutSchedule(PutSchedule<'a>),
     PutScheduleSet(PutScheduleSet<'a>),
     DeleteSchedule(DeleteSchedule<'a>),

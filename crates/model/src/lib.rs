@@ -9,6 +9,7 @@
 //! | [`ids`] | every id and number as its own type: [`Cursor`], [`Position`], [`Revision`], [`Slot`], ... |
 //! | [`name`] | validated names and the slot they hash to |
 //! | [`limits`] | every bound of the product, by name |
+//! | [`breaker`] | the commands of shared circuit breakers, and their outcomes |
 //! | [`command`] | the requests to change a shard |
 //! | [`lease`], [`value`] | the commands of leases and of values |
 //! | [`execution`] | the commands that make a team's own endpoints idempotent |
@@ -21,6 +22,7 @@
 #![no_std]
 extern crate alloc;
 
+pub mod breaker;
 pub mod command;
 pub mod execution;
 pub mod group;
@@ -36,6 +38,12 @@ pub mod schedule;
 pub mod value;
 pub mod view;
 
+pub use breaker::{
+    AskBreaker, BadPermit, BreakerCircuit, BreakerDecision, BreakerForced, BreakerPermit, BreakerReason,
+    BreakerRecord, BreakerRecorded, BreakerSettings, BreakerWindow, CallOutcome, ControlBreaker,
+    DeleteBreaker, PutBreaker, QueueBreaker, RecordBreaker, breaker_gate, breaker_source, gate_breaker,
+    gate_slot,
+};
 pub use command::{
     Append, Check, CleanUp, Command, DeleteStream, Entry, Expected, ExpireEvents, ExpireRecords, Filled,
     Identity, Keyed, NewEvent, PutSettings, Settings, Transaction, Write,
@@ -52,8 +60,8 @@ pub use limit::{
     Rate, limit_key_hash,
 };
 pub use name::{
-    ExecutionKey, GroupName, LeaseName, LimitName, NameError, QueueName, ReactionName, ScheduleName,
-    StreamName, ValueName, slot_of,
+    BreakerName, ExecutionKey, GroupName, LeaseName, LimitName, NameError, QueueName, ReactionName,
+    ScheduleName, StreamName, ValueName, slot_of,
 };
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{

@@ -195,6 +195,26 @@ pub const LIMIT_COHORTS_MAX: usize = 64;
 /// Keys that a read of a limit shows.
 pub const LIMIT_KEYS_SHOWN_MAX: usize = 100;
 
+/// Calls in a breaker's window, and the number of workers and probes that its settings can ask for.
+pub const BREAKER_CALLS_MAX: u64 = 1_000;
+pub const BREAKER_WORKERS_MIN_MAX: u64 = 32;
+pub const BREAKER_PROBES_MAX: u64 = 100;
+/// The bounds of the times in a breaker's settings. Some may be 0.
+pub const BREAKER_MS_MIN: u64 = 1;
+pub const BREAKER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// Classes of failures that a breaker ignores.
+pub const BREAKER_CLASSES_MAX: usize = 32;
+/// Outcomes in one request.
+pub const BREAKER_RECORDS_MAX: usize = 1_000;
+/// Workers that a breaker remembers: those that have recorded last. Used by `apply`.
+pub const BREAKER_WORKERS_KEPT: usize = 16;
+/// Of each worker's calls, about this many of the last ones count for what is shown. Used by `apply`.
+pub const BREAKER_WORKER_CALLS: u32 = 100;
+/// What a breaker remembers of the permits whose outcomes were recorded: this many groups of permits, by their number,
+/// and the last ones of each group. Used by `apply`.
+pub const BREAKER_RECENT_GROUPS: u64 = 256;
+pub const BREAKER_RECENT_OF_GROUP: usize = 32;
+
 /// Bytes of a schedule's name, so that the ids of its runs are not too long.
 pub const SCHEDULE_NAME_BYTES_MAX: usize = 200;
 /// Bytes of a cron expression, of the name of a time zone, and of an exclusion.

@@ -89,6 +89,8 @@ names! {
     ExecutionKey;
     /// A limit's name, by the same rules.
     LimitName;
+    /// A breaker's name, by the same rules.
+    BreakerName;
     /// A schedule's name, by the same rules.
     ScheduleName;
     /// A group's name, by the same rules.

@@ -1,5 +1,6 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
+use crate::breaker::{BreakerDecision, BreakerRecorded};
 use crate::execution::Begun;
 use crate::group::GroupCreated;
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
@@ -76,6 +77,13 @@ pub enum Outcome {
     /// The limit's settings apply from now on.
     LimitPut,
     LimitDeleted,
+    /// The breaker's settings apply from now on.
+    BreakerPut,
+    BreakerDeleted,
+    /// An operator has set how the breaker is.
+    BreakerControlled,
+    BreakerAsked(BreakerDecision),
+    BreakerRecorded(BreakerRecorded),
     /// The schedule is as it was asked for.
     SchedulePut {
         /// When it began.
@@ -225,6 +233,8 @@ pub enum Refusal {
     WrongTaskState { state: TaskState },
     /// No limit has this name.
     NoLimit,
+    /// No breaker has this name.
+    NoBreaker,
     /// There is no such schedule.
     NoSchedule,
     /// As many ticks of the schedule wait as may ([`crate::limits::SCHEDULE_WAITING_MAX`]).

@@ -4,6 +4,7 @@
 //! the id is `~` followed by the task's cursor.
 
 use crate::Keyed;
+use crate::breaker::QueueBreaker;
 use crate::ids::{Cursor, Elapsed, Fingerprint, IdHash, Position, Slot, Wall};
 use crate::limit::QueueLimit;
 use crate::name::{LimitName, QueueName};
@@ -156,11 +157,14 @@ pub struct QueueOptions {
     pub limits: Vec<QueueLimit>,
     /// Tasks of the queue that run at the same time.
     pub concurrency: Option<u32>,
+    /// The breaker that its tasks wait for while it is open.
+    pub breaker: Option<QueueBreaker>,
 }
 
 impl QueueOptions {
     /// No settings but the usual ones.
-    pub const NONE: Self = Self { give_up: GiveUp::NEVER, limits: Vec::new(), concurrency: None };
+    pub const NONE: Self =
+        Self { give_up: GiveUp::NEVER, limits: Vec::new(), concurrency: None, breaker: None };
 }
 
 impl Default for QueueSettings {

@@ -14,6 +14,7 @@ const COMMAND_OVERHEAD_BYTES: usize = 128;
 const EVENT_OVERHEAD_BYTES: usize = 64;
 /// Bytes counted for a task besides its envelope, and for a settlement besides what it carries.
 const TASK_OVERHEAD_BYTES: usize = 128;
+const RECORD_OVERHEAD_BYTES: usize = 64;
 const SETTLEMENT_OVERHEAD_BYTES: usize = 64;
 
 /// How much goes into one entry. An entry that has commands of clients holds at least one of them.
@@ -259,9 +260,16 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::PutLimit(_)
         | Command::DeleteLimit(_)
         | Command::AdvanceLimits(_)
+        | Command::DeleteBreaker(_)
+        | Command::ControlBreaker(_)
+        | Command::AskBreaker(_)
         | Command::DeleteSchedule(_)
         | Command::AdvanceSchedule(_)
         | Command::DeleteReaction(_) => 0,
+        Command::PutBreaker(put) => put.settings.ignore.iter().map(String::len).sum(),
+        Command::RecordBreaker(record) => {
+            record.records.iter().map(|one| one.worker.len() + RECORD_OVERHEAD_BYTES).sum()
+        }
         Command::PutReaction(put) => put.settings.types.iter().map(|event_type| event_type.len()).sum(),
         Command::React(react) => {
             react.events.iter().map(|event| event.envelope.len() + TASK_OVERHEAD_BYTES).sum()

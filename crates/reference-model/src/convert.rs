@@ -1,5 +1,6 @@
 //! Commands and outcomes in the words of the model.
 
+use crate::breaker::BreakerAsk;
 use crate::queue::{NewTask, Settlement};
 use crate::reaction::ReactionAsk;
 use crate::{
@@ -26,6 +27,9 @@ impl Simple {
         }
         if let Some(ask) = ReactionAsk::of(command) {
             return Ask::Reaction(ask);
+        }
+        if let Some(ask) = BreakerAsk::of(command) {
+            return Ask::Breaker(ask);
         }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
@@ -73,6 +77,11 @@ impl Simple {
             | Command::DeleteSchedule(_)
             | Command::ControlSchedule(_)
             | Command::AdvanceSchedule(_) => unreachable!("{command:?} is about schedules"),
+            Command::PutBreaker(_)
+            | Command::DeleteBreaker(_)
+            | Command::ControlBreaker(_)
+            | Command::AskBreaker(_)
+            | Command::RecordBreaker(_) => unreachable!("{command:?} is about a breaker"),
             Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
                 unreachable!("{command:?} is about a reaction")
             }
@@ -250,6 +259,11 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
             Outcome::LimitPut => Self::LimitPut,
             Outcome::LimitDeleted => Self::LimitDeleted,
+            Outcome::BreakerPut => Self::BreakerPut,
+            Outcome::BreakerDeleted => Self::BreakerDeleted,
+            Outcome::BreakerControlled => Self::BreakerControlled,
+            Outcome::BreakerAsked(decision) => Self::BreakerAsked(*decision),
+            Outcome::BreakerRecorded(recorded) => Self::BreakerRecorded(*recorded),
             Outcome::SchedulePut { generation, changed } => {
                 Self::SchedulePut { generation: generation.0, changed: *changed }
             }
@@ -295,6 +309,7 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
                 Refusal::NoLimit => Self::NoLimit,
+                Refusal::NoBreaker => Self::NoBreaker,
                 Refusal::NoSchedule => Self::NoSchedule,
                 Refusal::ScheduleBusy => Self::ScheduleBusy,
                 Refusal::ScheduleOwned { schedule } => Self::ScheduleOwned(schedule as usize),

@@ -35,7 +35,8 @@ pub fn name(stream: usize) -> StreamName<'static> {
 
 /// A command that a client sends.
 pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
-    match rng.below(145) {
+    match rng.below(165) {
+        145..=164 => crate::breaker::command(rng, model),
         90..=119 => lease_command(rng, model),
         120..=129 => value_command(rng, model),
         130..=144 => execution_command(rng, model),

@@ -11,9 +11,11 @@
 //! | [`queue`] | task queues |
 //! | [`schedule`] | schedules |
 //! | [`reaction`] | reactions |
+//! | [`breaker`] | circuit breakers |
 //!
 //! It knows nothing of the limits on idempotency records and on revisions.
 
+pub mod breaker;
 mod convert;
 pub mod draw;
 mod execution;
@@ -24,11 +26,12 @@ pub mod schedule;
 mod value;
 mod write;
 
+use breaker::{Breaker, BreakerAsk};
 pub use execution::{Complete, Execution, ExecutionAsk, Run};
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
 use model::{
-    Claimed, Cursor, EnqueuedTask, KeyDifference, Namespace, Outcome, ScheduleControlled, Settled, TaskState,
-    TasksChanged, slot_of,
+    BreakerDecision, BreakerRecorded, Claimed, Cursor, EnqueuedTask, KeyDifference, Namespace, Outcome,
+    ScheduleControlled, Settled, TaskState, TasksChanged, slot_of,
 };
 use queue::{NewTask, QueueAsk, Queues, Settlement};
 use reaction::{Reaction, ReactionAsk};
@@ -279,6 +282,12 @@ pub enum SimpleOutcome {
     CursorBeyondEnd(u64),
     TooManyReactions,
     ReactionMoved,
+    BreakerPut,
+    BreakerDeleted,
+    BreakerControlled,
+    BreakerAsked(BreakerDecision),
+    BreakerRecorded(BreakerRecorded),
+    NoBreaker,
 }
 
 impl SimpleOutcome {
@@ -401,6 +410,7 @@ pub enum Ask {
     Queue(QueueAsk),
     Schedule(ScheduleAsk),
     Reaction(ReactionAsk),
+    Breaker(BreakerAsk),
 }
 
 /// A check of a transaction.
@@ -452,6 +462,7 @@ pub struct Simple {
     pub executions: Vec<Execution>,
     pub schedules: Vec<Schedule>,
     pub reactions: Vec<Reaction>,
+    pub breakers: Vec<Breaker>,
     records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
     pub appended: Vec<(usize, u64)>,
@@ -544,6 +555,11 @@ impl Simple {
             }
             Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
             Ask::Execution(ask) => self.ask_execution(ask),
+            Ask::Breaker(ask) => {
+                let outcome = self.ask_breaker(ask);
+                self.open_freed();
+                outcome
+            }
             Ask::Queue(ask) => self.ask_queue(ask),
             Ask::Schedule(ask) => {
                 let outcome = self.ask_schedule(ask);

@@ -3,6 +3,7 @@
 use super::{
     Append, Condition, Event, EventRef, Execution, Id, Sent, Simple, SimpleOutcome, Stream, Write, Wrote,
 };
+use crate::breaker::Breaker;
 use crate::queue::{NewTask, Queues, Settlement, Task};
 use crate::schedule::Schedule;
 use model::{EnqueuedTask, Position};
@@ -16,7 +17,7 @@ struct Before {
     last: u64,
     appended: usize,
     executions: Vec<Execution>,
-    queues: Option<(Queues, Vec<Schedule>)>,
+    queues: Option<(Queues, Vec<Schedule>, Vec<Breaker>)>,
 }
 
 impl Simple {
@@ -160,7 +161,7 @@ impl Simple {
             last: self.last,
             appended: self.appended.len(),
             executions: self.executions.clone(),
-            queues: has_tasks.then(|| (self.queues.clone(), self.schedules.clone())),
+            queues: has_tasks.then(|| (self.queues.clone(), self.schedules.clone(), self.breakers.clone())),
         }
     }
 
@@ -171,8 +172,8 @@ impl Simple {
         self.last = before.last;
         self.appended.truncate(before.appended);
         self.executions = before.executions;
-        if let Some((queues, schedules)) = before.queues {
-            (self.queues, self.schedules) = (queues, schedules);
+        if let Some((queues, schedules, breakers)) = before.queues {
+            (self.queues, self.schedules, self.breakers) = (queues, schedules, breakers);
         }
     }
 

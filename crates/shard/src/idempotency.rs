@@ -110,6 +110,11 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::ExecutionAbandoned { .. }
         | Outcome::LimitPut
         | Outcome::LimitDeleted
+        | Outcome::BreakerPut
+        | Outcome::BreakerDeleted
+        | Outcome::BreakerControlled
+        | Outcome::BreakerAsked(_)
+        | Outcome::BreakerRecorded(_)
         | Outcome::Refused(_) => {}
     }
     outcome

@@ -28,6 +28,8 @@
 //! | `lease/expire.rs` | hand over leases that have expired |
 //! | `limit/put.rs`, `delete.rs` | replace or remove a limit |
 //! | `limit/advance.rs` | let tasks go on whose limits allow it again |
+//! | `breaker/put.rs`, `delete.rs`, `control.rs` | replace a breaker's settings, remove it, hold it open or closed |
+//! | `breaker/ask.rs`, `record.rs` | ask for a permit where a probe may be free; record outcomes of calls |
 //! | `value/put.rs` | replace a value's content |
 //! | `value/delete.rs` | remove a value |
 //! | `execution/begin.rs` | say whether the work under an idempotency key is new, in progress, or done |
@@ -47,6 +49,7 @@ extern crate alloc;
 extern crate std;
 
 mod agenda;
+mod breaker;
 mod clean_up;
 mod damage;
 mod execution;

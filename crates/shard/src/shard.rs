@@ -1,5 +1,6 @@
 //! The state machine: an entry goes in; outcomes, bodies, a write set and effects come out.
 
+use crate::breaker;
 use crate::clean_up;
 use crate::damage::bad_row;
 use crate::execution;
@@ -207,6 +208,11 @@ fn apply_command<'e, V: View>(
         Command::PutLimit(put) => limit::put::apply(put, overlay),
         Command::DeleteLimit(delete) => limit::delete::apply(delete, overlay),
         Command::AdvanceLimits(advance) => limit::advance::apply(advance, overlay),
+        Command::PutBreaker(put) => breaker::put::apply(put, overlay),
+        Command::DeleteBreaker(delete) => breaker::delete::apply(delete, overlay),
+        Command::ControlBreaker(control) => breaker::control::apply(control, overlay),
+        Command::AskBreaker(ask) => breaker::ask::apply(ask, overlay),
+        Command::RecordBreaker(record) => breaker::record::apply(record, overlay),
         Command::PutSchedule(put) => schedule::put::apply(put, overlay),
         Command::PutScheduleSet(put) => schedule::put_set::apply(put, overlay),
         Command::DeleteSchedule(delete) => schedule::delete::apply(delete, overlay),

@@ -161,6 +161,14 @@ families! {
 
     REACTION_LAG = Gauge "mainstay_reaction_lag" Seconds []
         "How far the slowest reaction that is not paused is behind the newest visible event, in recorded time; a full queue makes it grow";
+    BREAKERS = Gauge "mainstay_breakers" None []
+        "Shared circuit breakers";
+    BREAKERS_OPEN = Gauge "mainstay_breakers_open" None []
+        "Breakers that are open, by themselves or held by an operator";
+    BREAKERS_HALF_OPEN = Gauge "mainstay_breakers_half_open" None []
+        "Breakers that are half-open";
+    BREAKERS_OPENED = Gauge "mainstay_breakers_opened" None []
+        "How often breakers have opened by themselves, since the store was created";
     SCHEDULES = Gauge "mainstay_schedules" None []
         "Schedules";
     SCHEDULES_PAUSED = Gauge "mainstay_schedules_paused" None []

@@ -47,6 +47,7 @@ impl Collector for Scrape {
         self.entries(&mut out)?;
         self.disk(&mut out)?;
         self.node(&mut out)?;
+        self.breakers(&mut out)?;
         self.schedules(&mut out)?;
         self.subscribers(&mut out)?;
         self.queues(&mut out)?;
@@ -165,6 +166,14 @@ impl Scrape {
         out.time(&cat::WALL_AHEAD, &m.wall_ahead)?;
         out.time(&cat::LAST_VISIBLE, &m.last_visible)?;
         out.time(&cat::REACTION_LAG, &m.reaction_lag)
+    }
+
+    fn breakers(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let breakers = &self.metrics.breakers;
+        out.gauge(&cat::BREAKERS, &breakers.all)?;
+        out.gauge(&cat::BREAKERS_OPEN, &breakers.open)?;
+        out.gauge(&cat::BREAKERS_HALF_OPEN, &breakers.half_open)?;
+        out.gauge(&cat::BREAKERS_OPENED, &breakers.opened)
     }
 
     fn schedules(&self, out: &mut Out<'_>) -> Result<(), Error> {

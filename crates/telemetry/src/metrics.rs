@@ -33,6 +33,7 @@ pub struct Metrics {
     pub commands_refused: Counter,
     pub tasks: TaskMetrics,
     pub schedules: ScheduleMetrics,
+    pub breakers: BreakerMetrics,
     pub entry_commands: Histogram,
     pub entry_bytes: Histogram,
     pub log_sync: Histogram,
@@ -96,6 +97,15 @@ impl Default for TaskMetrics {
     }
 }
 
+/// How the breakers are, as of the last look at them.
+#[derive(Debug, Default)]
+pub struct BreakerMetrics {
+    pub all: Gauge,
+    pub open: Gauge,
+    pub half_open: Gauge,
+    pub opened: Gauge,
+}
+
 /// How the schedules are, as of the last look at them.
 #[derive(Debug, Default)]
 pub struct ScheduleMetrics {
@@ -114,6 +124,7 @@ impl Metrics {
             commands_refused: Counter::default(),
             tasks: TaskMetrics::default(),
             schedules: ScheduleMetrics::default(),
+            breakers: BreakerMetrics::default(),
             entry_commands: Histogram::new(COUNTS),
             entry_bytes: Histogram::new(SIZES),
             log_sync: Histogram::new(DURATIONS),

@@ -4,6 +4,7 @@ use super::Queue;
 use super::duration;
 use super::limit::QueueLimit;
 use super::task::{RetryPolicy, TaskInfo, TaskState};
+use crate::breakers::QueueBreaker;
 use crate::client::{Client, Query};
 use crate::error::{Error, Result};
 use crate::transport::{Call, Repeat};
@@ -40,6 +41,9 @@ pub struct QueueSettings {
     /// The limits that hold for its tasks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<QueueLimit>,
+    /// The breaker that its tasks wait for while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<QueueBreaker>,
 }
 
 /// How many tasks are in which state.
@@ -185,18 +189,7 @@ impl Client {
         struct Listed {
             queue: String,
         }
-        #[derive(Deserialize)]
-        struct Page {
-            queues: Vec<Listed>,
-            next: Option<String>,
-        }
-        let mut names = Vec::new();
-        let mut next = Some("/v1/queues?limit=1000".to_owned());
-        while let Some(path) = next {
-            let page: Page = self.call_json(&Call::get(path)).await?;
-            names.extend(page.queues.into_iter().map(|listed| listed.queue));
-            next = page.next;
-        }
-        Ok(names)
+        let listed: Vec<Listed> = self.list("/v1/queues", "queues").await?;
+        Ok(listed.into_iter().map(|listed| listed.queue).collect())
     }
 }

@@ -12,7 +12,7 @@ pub(crate) fn written(duration: Duration) -> String {
     format!("{}ms", duration.as_nanos().div_ceil(1_000_000))
 }
 
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     let at = text.find(|c: char| !c.is_ascii_digit())?;
     let (digits, unit) = text.split_at(at);
     let (_, unit_ms) = UNITS.iter().find(|(name, _)| *name == unit)?;

@@ -109,19 +109,8 @@ impl Client {
         struct Listed {
             limit: String,
         }
-        #[derive(Deserialize)]
-        struct Page {
-            limits: Vec<Listed>,
-            next: Option<String>,
-        }
-        let mut names = Vec::new();
-        let mut next = Some("/v1/limits?limit=1000".to_owned());
-        while let Some(path) = next {
-            let page: Page = self.call_json(&Call::get(path)).await?;
-            names.extend(page.limits.into_iter().map(|listed| listed.limit));
-            next = page.next;
-        }
-        Ok(names)
+        let listed: Vec<Listed> = self.list("/v1/limits", "limits").await?;
+        Ok(listed.into_iter().map(|listed| listed.limit).collect())
     }
 }
 

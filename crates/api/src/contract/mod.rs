@@ -7,12 +7,14 @@
 //! | module | contents |
 //! |---|---|
 //! | [`operations`] | the table |
+//! | `breakers` | the rows of the table about breakers |
 //! | `reactions` | the rows of the table about reactions |
 //! | `schedules` | the rows of the table about schedules |
 //! | [`parameters`] | parameters and response headers, each described once |
 //! | [`schema`] | the JSON objects of requests and responses |
 //! | [`document`] | the OpenAPI 3.1 document, docs/openapi.json |
 
+mod breakers;
 pub mod document;
 mod idempotency;
 mod limits;
@@ -65,6 +67,7 @@ pub enum Tag {
     Schedules,
     Reactions,
     Leases,
+    Breakers,
     Values,
     Idempotency,
     Operations,
@@ -155,7 +158,7 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Events,
         Self::Transactions,
         Self::Streams,
@@ -163,6 +166,7 @@ impl Tag {
         Self::Schedules,
         Self::Reactions,
         Self::Leases,
+        Self::Breakers,
         Self::Values,
         Self::Idempotency,
         Self::Operations,
@@ -178,6 +182,7 @@ impl Tag {
             Self::Schedules => "schedules",
             Self::Reactions => "reactions",
             Self::Leases => "leases",
+            Self::Breakers => "breakers",
             Self::Values => "values",
             Self::Idempotency => "idempotency",
             Self::Operations => "operations",
@@ -194,6 +199,7 @@ impl Tag {
             Self::Schedules => "Enqueue tasks by the clock.",
             Self::Reactions => "Enqueue a task for each event that matches.",
             Self::Leases => "Elect leaders, lock, and limit how many work at a time, with fencing tokens.",
+            Self::Breakers => "Stop calls that are likely to fail, for all workers at once.",
             Self::Values => "Agree on small named values.",
             Self::Idempotency => "Make your own endpoints safe to retry.",
             Self::Operations => "Health, metrics and documentation of a node.",

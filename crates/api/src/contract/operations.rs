@@ -2,12 +2,14 @@
 
 use super::parameters::{
     AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
-    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX, QUEUE,
-    QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASK_WAIT,
-    TASKS_LIMIT, TYPE, VALUE,
+    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LEASES_LIMIT, LIMIT, LIST_CURSOR, LIST_LIMIT,
+    PREFIX, QUEUE, QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE,
+    TASK_WAIT, TASKS_LIMIT, TYPE, VALUE, VALUES_LIMIT,
 };
 use super::tasks;
-use super::{Content, Description, Method, Response, Schema, Tag, idempotency, limits, reactions, schedules};
+use super::{
+    Content, Description, Method, Response, Schema, Tag, breakers, idempotency, limits, reactions, schedules,
+};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -333,6 +335,18 @@ operations! {
         },
         problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::TooManySubscribers]],
     };
+    ListLeases: Description {
+        id: "listLeases",
+        method: Method::Get,
+        path: "/v1/leases",
+        tag: Tag::Leases,
+        summary: "List leases",
+        description: "Returns one page of the leases that someone holds or waits for, in no particular order. A page may be short or empty and still have a `next`.",
+        parameters: &[&LIST_CURSOR, &LEASES_LIMIT, &STORE],
+        request: &[],
+        response: Response { description: "The leases.", content: &[json("LeaseList")], headers: &[] },
+        problems: &[ANY, DATA, QUERY],
+    };
     PutValue: Description {
         id: "putValue",
         method: Method::Put,
@@ -364,6 +378,18 @@ operations! {
             headers: &[&ETAG],
         },
         problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ValueNotFound, Code::TooManySubscribers]],
+    };
+    ListValues: Description {
+        id: "listValues",
+        method: Method::Get,
+        path: "/v1/values",
+        tag: Tag::Values,
+        summary: "List values",
+        description: "Returns one page of the values, without their content, in no particular order. A page may be short or empty and still have a `next`.",
+        parameters: &[&LIST_CURSOR, &VALUES_LIMIT, &STORE],
+        request: &[],
+        response: Response { description: "The values.", content: &[json("ValueList")], headers: &[] },
+        problems: &[ANY, DATA, QUERY],
     };
     DeleteValue: Description {
         id: "deleteValue",
@@ -648,6 +674,15 @@ operations! {
     GetLimit: limits::GET;
     DeleteLimit: limits::DELETE;
     ListLimits: limits::LIST;
+    PutBreaker: breakers::PUT;
+    GetBreaker: breakers::GET;
+    DeleteBreaker: breakers::DELETE;
+    ListBreakers: breakers::LIST;
+    BreakerPermit: breakers::PERMIT;
+    BreakerRecord: breakers::RECORD;
+    OpenBreaker: breakers::OPEN;
+    CloseBreaker: breakers::CLOSE;
+    ReleaseBreaker: breakers::AUTO;
     PutSchedule: schedules::PUT;
     GetSchedule: schedules::GET;
     DeleteSchedule: schedules::DELETE;

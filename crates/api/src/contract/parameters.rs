@@ -44,6 +44,12 @@ pub static TASK_LIMIT: Parameter = Parameter {
     description: "The name of the limit, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
     values: Values::Text,
 };
+pub static BREAKER: Parameter = Parameter {
+    name: "breaker",
+    location: Location::Path,
+    description: "The name of the breaker, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
+    values: NAME,
+};
 pub static SCHEDULE: Parameter = Parameter {
     name: "schedule",
     location: Location::Path,
@@ -140,8 +146,14 @@ pub static SCHEDULES_LIMIT: Parameter =
     query("limit", "The maximum number of schedules: 100 by default, 1,000 at most.", Values::Number);
 pub static QUEUES_LIMIT: Parameter =
     query("limit", "The maximum number of queues: 100 by default, 1,000 at most.", Values::Number);
+pub static LEASES_LIMIT: Parameter =
+    query("limit", "The maximum number of leases: 100 by default, 1,000 at most.", Values::Number);
+pub static VALUES_LIMIT: Parameter =
+    query("limit", "The maximum number of values: 100 by default, 1,000 at most.", Values::Number);
 pub static LIMITS_LIMIT: Parameter =
     query("limit", "The maximum number of limits: 100 by default, 1,000 at most.", Values::Number);
+pub static BREAKERS_LIMIT: Parameter =
+    query("limit", "The maximum number of breakers: 100 by default, 1,000 at most.", Values::Number);
 pub static TASK_STATE: Parameter = query(
     "state",
     "Only tasks in this state.",
@@ -173,6 +185,10 @@ pub static ETAG: ResponseHeader = ResponseHeader {
 pub static REPLAYED: ResponseHeader = ResponseHeader {
     name: "idempotent-replayed",
     description: "`true` when the request had already taken effect: this is its original outcome.",
+};
+pub static RETRY_AFTER: ResponseHeader = ResponseHeader {
+    name: "retry-after",
+    description: "When the call is rejected: after how many seconds to ask again.",
 };
 pub static SENT_STORE: ResponseHeader =
     ResponseHeader { name: "mainstay-store", description: "The identity of the store that responds." };

@@ -7,6 +7,7 @@
 //! | [`append`] | bodies with events for one stream |
 //! | [`line`] | one line of `POST /v1/events` |
 //! | [`lease`] | bodies of requests about leases |
+//! | [`breaker`] | settings of breakers, and the outcomes of calls |
 //! | [`limit`] | requests that write limits, and the limits of a queue |
 //! | [`value`] | requests that write values |
 //! | [`execution`] | bodies of requests about executions |
@@ -21,6 +22,7 @@
 //! | `key` | idempotency keys and their fingerprints |
 
 pub mod append;
+pub mod breaker;
 pub mod execution;
 pub mod group;
 pub mod head;
@@ -40,7 +42,7 @@ pub mod value;
 
 use crate::problem::{Problem, Result};
 use crate::{catalogue::Code, uri};
-use model::{ExecutionKey, LeaseName, LimitName, StreamName, ValueName};
+use model::{BreakerName, ExecutionKey, LeaseName, LimitName, StreamName, ValueName};
 
 /// The stream name in a segment of the path.
 ///
@@ -80,6 +82,14 @@ pub fn execution_in_path(segment: &str) -> Result<ExecutionKey<'_>> {
 /// As for [`stream_in_path`].
 pub fn limit_in_path(segment: &str) -> Result<LimitName<'_>> {
     Ok(LimitName::new(decode(segment)?)?)
+}
+
+/// The breaker name in a segment of the path.
+///
+/// # Errors
+/// As for [`stream_in_path`].
+pub fn breaker_in_path(segment: &str) -> Result<BreakerName<'_>> {
+    Ok(BreakerName::new(decode(segment)?)?)
 }
 
 fn decode(segment: &str) -> Result<std::borrow::Cow<'_, str>> {

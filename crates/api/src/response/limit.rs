@@ -3,6 +3,7 @@
 use crate::json;
 use crate::request::limit::write_members;
 use crate::request::queue::tasks::write_duration;
+use crate::response::page::write_list;
 use model::LimitSettings;
 
 /// What one key of a limit has in use.
@@ -66,19 +67,7 @@ pub fn write_deleted(out: &mut Vec<u8>, limit: &str) {
 
 /// Writes `{"limits":[{"limit":...}],"next":...}`
 pub fn write_limits<'a>(out: &mut Vec<u8>, limits: impl Iterator<Item = &'a str>, next: Option<&str>) {
-    out.extend_from_slice(b"{\"limits\":[");
-    for (at, limit) in limits.enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        write_deleted(out, limit);
-    }
-    out.extend_from_slice(b"],\"next\":");
-    match next {
-        None => out.extend_from_slice(b"null"),
-        Some(link) => json::write_text(out, link),
-    }
-    out.push(b'}');
+    write_list(out, "limits", limits, next, write_deleted);
 }
 
 fn write_start(out: &mut Vec<u8>, limit: &str, settings: &LimitSettings) {

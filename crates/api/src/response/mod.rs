@@ -6,6 +6,7 @@
 //! | [`outcome`] | outcomes of commands |
 //! | [`refusal`] | problems for refused commands |
 //! | [`lease`] | leases |
+//! | [`breaker`] | breakers |
 //! | [`limit`] | limits |
 //! | [`value`] | writes of values |
 //! | [`execution`] | executions |
@@ -14,6 +15,7 @@
 //! | [`schedule`] | schedules |
 //! | [`reaction`] | reactions, and their tasks |
 
+pub mod breaker;
 pub mod execution;
 pub mod group;
 pub mod lease;

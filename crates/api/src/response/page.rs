@@ -183,12 +183,40 @@ pub fn end_names<N, T>(
 ) -> Option<String> {
     let has_more = found.len() > list.page_max();
     found.truncate(list.page_max());
-    found.last().filter(|_| has_more).map(|last| {
-        Link::path(path)
-            .with_some("limit", list.limit.map(|limit| limit.to_string()).as_deref())
-            .with("cursor", name(last))
-            .into_text()
-    })
+    found.last().filter(|_| has_more).map(|last| names_after(list, path, name(last)))
+}
+
+/// The path of the page after a name.
+pub fn names_after<N>(list: &ListNames<N>, path: &'static str, name: &str) -> String {
+    Link::path(path)
+        .with_some("limit", list.limit.map(|limit| limit.to_string()).as_deref())
+        .with("cursor", name)
+        .into_text()
+}
+
+/// Writes `{"member":[...],"next":...}`.
+pub fn write_list<T>(
+    out: &mut Vec<u8>,
+    member: &str,
+    items: impl IntoIterator<Item = T>,
+    next: Option<&str>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+) {
+    out.push(b'{');
+    json::write_text(out, member);
+    out.extend_from_slice(b":[");
+    for (at, item) in items.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.extend_from_slice(b"],\"next\":");
+    match next {
+        None => out.extend_from_slice(b"null"),
+        Some(link) => json::write_text(out, link),
+    }
+    out.push(b'}');
 }
 
 #[cfg(test)]

@@ -119,6 +119,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             in_part(Problem::new(Code::ExecutionLost, detail), *part, target)
         }
         Refusal::NoLimit => Problem::new(Code::LimitNotFound, "no limit has this name"),
+        Refusal::NoBreaker => Problem::new(Code::BreakerNotFound, "no breaker has this name"),
         Refusal::ValueFull => Problem::new(Code::ValueFull, "the value has no revisions left"),
         Refusal::NoSchedule
         | Refusal::ScheduleBusy

@@ -1,6 +1,7 @@
 //! Writes of values, as bodies of 200 responses.
 
 use super::outcome::write_revision;
+use super::queue::{write_number_member, write_text_member};
 use crate::event::write_base64;
 use crate::json;
 use model::Revision;
@@ -11,6 +12,15 @@ pub fn write_value(out: &mut Vec<u8>, value: &str, revision: Option<Revision>) {
     json::write_text(out, value);
     out.extend_from_slice(b",\"revision\":");
     write_revision(out, revision);
+    out.push(b'}');
+}
+
+/// Writes `{"value":...,"revision":...,"content_type":...,"bytes":...}`
+pub fn write_listed(out: &mut Vec<u8>, value: &str, revision: Revision, content_type: &str, bytes: usize) {
+    write_value(out, value, Some(revision));
+    out.pop();
+    write_text_member(out, "content_type", content_type);
+    write_number_member(out, "bytes", bytes as u64);
     out.push(b'}');
 }
 

@@ -52,6 +52,10 @@ pub(super) mod kind {
 
     pub(in crate::row) const EXECUTION: u8 = 47;
 
+    pub(in crate::row) const BREAKER: u8 = 48;
+    pub(in crate::row) const BREAKER_RECENT: u8 = 49;
+    pub(in crate::row) const BREAKER_TALLY: u8 = 50;
+
     pub(in crate::row) const LIMIT: u8 = 29;
     pub(in crate::row) const LIMIT_KEY: u8 = 30;
     pub(in crate::row) const LIMIT_LIST: u8 = 31;

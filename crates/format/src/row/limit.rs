@@ -1,6 +1,7 @@
 //! The rows of limits: what each allows, what each key of it uses, and which cohorts of tasks wait for a key.
 
 use super::key::{Fill, PREFIX_BYTES, Take, kind};
+use super::named::NamedRows;
 use super::value::{LAYOUT, layout};
 use crate::limit::{get_settings, put_settings};
 use crate::queue::{get_option, put_option};
@@ -8,7 +9,7 @@ use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use model::{Elapsed, KeyRange, LimitName, LimitSettings, Namespace, Slot};
+use model::{Elapsed, KeyRange, LimitSettings, Namespace, Slot};
 
 /// A limit in its slot: the beginning of the keys of all its rows but its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,34 +38,7 @@ impl LimitKeys {
     /// The key of [`LimitRow`].
     #[must_use]
     pub fn name(slot: Slot, name: &str) -> Vec<u8> {
-        let mut key = Fill::<PREFIX_BYTES>::new(slot, Namespace::ROOT, kind::LIMIT).done().to_vec();
-        key.extend_from_slice(name.as_bytes());
-        key
-    }
-
-    /// The slot and the name in the key of [`Self::name`]; `None` for the key of another kind of row.
-    ///
-    /// # Errors
-    /// [`FormatError`] for such a key without a valid name.
-    pub fn parse_name(key: &[u8]) -> Result<Option<(Slot, LimitName<'_>)>, FormatError> {
-        let Ok((slot, Namespace::ROOT, Take(name))) = Take::of(key, kind::LIMIT, "limit key") else {
-            return Ok(None);
-        };
-        let damaged = FormatError::Text { what: "limit name" };
-        let name = core::str::from_utf8(name).map_err(|_| damaged)?;
-        Ok(Some((slot, LimitName::new(name).map_err(|_| damaged)?)))
-    }
-
-    /// Where the next limit's name can be, after the key of another kind of row. `None` at the end.
-    #[must_use]
-    pub fn next_name(key: &[u8]) -> Option<Vec<u8>> {
-        let (slot, rest) = key.split_first_chunk::<2>()?;
-        let slot = u16::from_be_bytes(*slot);
-        let names = Self::name(Slot(slot), "");
-        if rest < names.get(2..)? {
-            return Some(names);
-        }
-        slot.checked_add(1).map(|slot| Self::name(Slot(slot), ""))
+        NamedRows::LIMITS.key(slot, name)
     }
 
     /// The key of [`LimitKeyRow`].

@@ -2,8 +2,8 @@
 //!
 //! A key begins with the slot (u16), the namespace (u32) and the kind (u8), all big-endian. So the rows of a
 //! slot are adjacent, and those of one kind are in order. Everything about a name is in the name's slot, timers
-//! included, so that a shard can be split between two slots without rewriting a row. Only the shard's own row
-//! and its reactions are about all of its slots; they are in the first one. Rows in [`Namespace::SYSTEM`] come last in their slot.
+//! included, so that a shard can be split between two slots without rewriting a row. Only the shard's own row,
+//! its reactions and its counts are about all of its slots; they are in the first one. Rows in [`Namespace::SYSTEM`] come last in their slot.
 //!
 //! | kind | namespace | key after the prefix | value | written |
 //! |---|---|---|---|---|
@@ -34,6 +34,9 @@
 //! | cohort | the queue's | queue id, type number, cohort hash | [`CohortRow`] | whenever a ready task enters or leaves the cohort |
 //! | cohort's task | the queue's | queue id, type number, cohort hash, lane, position | task's position | while a task with limits is ready |
 //! | cohort's turn | the queue's | queue id, type number, rank, turn | cohort's hash | while tasks of a cohort can be claimed, or it waits |
+//! | breaker | the name's | name | [`BreakerRow`] | when outcomes are recorded, a probe begins, or an operator changes it |
+//! | count of breakers | the shard's first slot | | [`BreakerTally`] | when a breaker is created or removed, opens or closes |
+//! | recent permits | the breaker's | name's hash, group | [`RecentRow`] | when an outcome of one of the group is recorded |
 //! | schedule | the name's | name | [`ScheduleRow`] | with each tick, and when it is changed |
 //! | schedule's definition | the name's | name | [`encode_definition`] | when a client puts it |
 //! | set of schedules | the owner's | owner | [`encode_schedule_set`] | when a client puts the set |
@@ -59,11 +62,13 @@
 //!
 //! Every value begins with the number of its layout.
 
+mod breaker;
 mod execution;
 mod group;
 mod key;
 mod lease;
 mod limit;
+mod named;
 mod named_timer;
 mod queue;
 mod reaction;
@@ -71,6 +76,10 @@ mod schedule;
 mod stored_value;
 mod value;
 
+pub use breaker::{
+    BreakerCalls, BreakerFailure, BreakerMode, BreakerRow, BreakerState, BreakerTally, BreakerWorker,
+    RecentRow, breaker_key, breaker_recent_key, breaker_tally_key,
+};
 pub use execution::{ExecutionRow, ExecutionState, ExecutionTimerKey, execution_key};
 pub use group::{
     Follows, GroupKeys, GroupPlace, GroupRow, MemberRange, MemberRow, decode_follower, encode_follower,
@@ -86,6 +95,7 @@ pub use lease::{
 pub use limit::{
     LimitKeyRow, LimitKeys, LimitListId, LimitListRow, LimitRange, LimitRow, LimitSubject, LimitTimerKey,
 };
+pub use named::NamedRows;
 pub use named_timer::NamedTimers;
 pub use queue::{
     AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CohortId, CohortLane, CohortRow, CohortWait,
@@ -97,8 +107,8 @@ pub use queue::{
 pub use reaction::{ReactionRange, ReactionRow, parse_reaction_key, reaction_key, reactions_key};
 pub use schedule::{
     Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTimers, ScheduleTotals, decode_definition,
-    decode_schedule_set, encode_definition, encode_schedule_set, next_schedule, parse_schedule_key,
-    schedule_definition_key, schedule_key, schedule_set_key, schedule_tally_key,
+    decode_schedule_set, encode_definition, encode_schedule_set, schedule_definition_key, schedule_key,
+    schedule_set_key, schedule_tally_key,
 };
 pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use value::{

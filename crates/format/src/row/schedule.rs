@@ -2,6 +2,7 @@
 //! that one is written with every tick.
 
 use super::key::{Fill, PREFIX_BYTES, Take, kind};
+use super::named::NamedRows;
 use super::value::{LAYOUT, layout};
 use crate::outcome::get_flag;
 use crate::queue::{get_option, get_text_option, put_option, put_text_option};
@@ -25,7 +26,7 @@ const NAME_BYTES_MIN: usize = 2;
 /// The key of the row that says how far a schedule has come.
 #[must_use]
 pub fn schedule_key(slot: Slot, schedule: &str) -> Vec<u8> {
-    named(slot, kind::SCHEDULE, schedule)
+    NamedRows::SCHEDULES.key(slot, schedule)
 }
 
 /// The key of the row with what a client has put.
@@ -51,30 +52,6 @@ fn named(slot: Slot, kind: u8, name: &str) -> Vec<u8> {
     key.extend_from_slice(&Fill::<PREFIX_BYTES>::new(slot, Namespace::ROOT, kind).done());
     key.extend_from_slice(name.as_bytes());
     key
-}
-
-/// The slot and name in the key of a schedule's row; `None` for the key of another kind of row.
-///
-/// # Errors
-/// [`FormatError`] for such a key without a valid name.
-pub fn parse_schedule_key(key: &[u8]) -> Result<Option<(Slot, ScheduleName<'_>)>, FormatError> {
-    let Ok((slot, _, Take(name))) = Take::of(key, kind::SCHEDULE, "schedule key") else {
-        return Ok(None);
-    };
-    let damaged = FormatError::Text { what: "schedule name" };
-    let name = core::str::from_utf8(name).map_err(|_| damaged)?;
-    Ok(Some((slot, ScheduleName::new(name).map_err(|_| damaged)?)))
-}
-
-/// Where a list of schedules goes on behind the key of another row; `None` at the end.
-#[must_use]
-pub fn next_schedule(key: &[u8]) -> Option<Vec<u8>> {
-    let slot = Slot(u16::from_be_bytes(*key.first_chunk()?));
-    let first = schedule_key(slot, "");
-    if key < &first[..] {
-        return Some(first);
-    }
-    slot.0.checked_add(1).map(|slot| schedule_key(Slot(slot), ""))
 }
 
 /// How far a schedule has come.

@@ -4,12 +4,12 @@
 use crate::{reaction, samples, tasks};
 use format::FormatError;
 use format::row::{
-    ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow,
-    IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, LimitKeyRow, LimitKeys,
-    LimitListRow, LimitRow, LimitTimerKey, QueueKeys, QueueRow, ReactionRow, RecordTimerKey, RevisionRow,
-    ScheduleRow, ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey,
-    TypeRow, ValueRow, WallTimerKey, decode_cohort_hash, decode_definition, decode_name, decode_number,
-    decode_part, decode_schedule_set, parse_reaction_key, parse_schedule_key, parse_stream_key,
+    BreakerRow, ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey,
+    FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, LimitKeyRow,
+    LimitKeys, LimitListRow, LimitRow, LimitTimerKey, NamedRows, QueueKeys, QueueRow, ReactionRow, RecentRow,
+    RecordTimerKey, RevisionRow, ScheduleRow, ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow,
+    TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey, decode_cohort_hash, decode_definition,
+    decode_name, decode_number, decode_part, decode_schedule_set, parse_reaction_key, parse_stream_key,
 };
 use model::{
     Append, Begun, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
@@ -49,13 +49,12 @@ fn read_as_all(bytes: &[u8]) {
     let _ = ClaimRequestRow::decode(bytes);
     let _ = FailureRow::decode_all(bytes);
     let _ = TaskTimerKey::decode(bytes);
-    let _ = QueueKeys::parse_name(bytes);
     let _ = (QueueKeys::parse_type(bytes), QueueKeys::parse_task(bytes), QueueKeys::parse_ready(bytes));
     let _ = (QueueKeys::parse_blocked(bytes), QueueKeys::parse_dead(bytes));
     let _ = (decode_number(bytes), decode_part(bytes));
     let _ = (LimitRow::decode(bytes), LimitKeyRow::decode(bytes), LimitListRow::decode(bytes));
     let _ = (LimitTimerKey::decode(bytes), decode_cohort_hash(bytes));
-    let _ = (LimitKeys::parse_name(bytes), LimitKeys::parse_key(bytes), LimitKeys::parse_list(bytes));
+    let _ = (LimitKeys::parse_key(bytes), LimitKeys::parse_list(bytes));
     let _ = (QueueKeys::parse_cohort_task(bytes), QueueKeys::parse_cohort_turn(bytes));
     if let Ok(cohort) = CohortRow::decode(bytes) {
         assert!(cohort.gates.capacity() <= 16.max(bytes.len()));
@@ -70,8 +69,10 @@ fn read_as_all(bytes: &[u8]) {
     let _ = ScheduleRow::decode(bytes);
     let _ = ScheduleTally::decode(bytes);
     let _ = ScheduleTimerKey::decode(bytes);
-    let _ = (decode_definition(bytes), decode_schedule_set(bytes), parse_schedule_key(bytes));
+    let _ = (decode_definition(bytes), decode_schedule_set(bytes));
+    let _ = (NamedRows::QUEUES.name(bytes), NamedRows::QUEUES.next(bytes));
     let _ = (ReactionRow::decode(bytes), parse_reaction_key(bytes));
+    let _ = (BreakerRow::decode(bytes), RecentRow::decode(bytes));
     let _ = format::log_index::SegmentIndex::decode(bytes);
     if let Ok(changes) = format::membership::decode_changes(bytes) {
         assert!(changes.capacity() <= bytes.len());
@@ -135,6 +136,7 @@ fn reserved_by(outcome: &Outcome) -> usize {
 fn all_samples() -> Vec<samples::Sample> {
     let stores = [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()];
     let later = [tasks::samples(), crate::groups::samples(), reaction::samples(), crate::schedule::samples()];
+    let later = later.into_iter().chain([crate::breaker::samples()]);
     stores.into_iter().chain(later).flatten().collect()
 }
 

@@ -1,6 +1,8 @@
 //! The promises of the formats: bytes that never change, and decoders that accept any input safely.
 
 #[cfg(test)]
+mod breaker;
+#[cfg(test)]
 mod execution;
 #[cfg(test)]
 mod files;

@@ -285,6 +285,7 @@ pub(crate) fn task_row() -> TaskRow {
         has_progress: false,
         has_failures: true,
         gates: None,
+        call: None,
         options: TaskOptions::default(),
         replayed: None,
         completed: None,

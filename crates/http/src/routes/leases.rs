@@ -1,4 +1,4 @@
-//! `/v1/leases/{lease}`: acquire, renew, release, and who has it.
+//! `/v1/leases/{lease}`: acquire, renew, release, and who has it; and the list of leases.
 //!
 //! A request that waits for its turn costs a task and a row, and no polling:
 //!
@@ -18,7 +18,9 @@ use crate::response::{self, Response, Result};
 use crate::unavailable;
 use api::contract::Operation;
 use api::request::lease;
+use api::request::query::ListLeases;
 use api::response::lease::{Holder, Lease, write_granted, write_released, write_renewed};
+use api::response::page::{end_names, names_after, write_list};
 use api::response::refusal::Target;
 use api::{Code, Problem};
 use bytes::Bytes;
@@ -107,6 +109,28 @@ pub(super) async fn get(context: &Arc<Context>, parts: &request::Parts) -> Resul
     unavailable::check_readable(context)?;
     let state = read(context, &name).await.map_err(|error| unavailable::read_problem(&error))?;
     Ok(written(|out| write(out, &name, &state)))
+}
+
+pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
+    const PATH: &str = "/v1/leases";
+    unavailable::check_readable(context)?;
+    let list = ListLeases::parse(parts.uri.query())?;
+    let (after, read_max, elapsed) = (list.cursor.clone(), list.read_max(), context.handle.elapsed());
+    let mut found = context
+        .handle
+        .read(move |snapshot| {
+            let now = query::clock(&snapshot.state, snapshot.slots.first)?.elapsed.max(elapsed);
+            Ok(query::leases(&snapshot.state, after.as_ref(), read_max, now)?)
+        })
+        .await
+        .map_err(|error| unavailable::read_problem(&error))?;
+    let next = end_names(&list, PATH, &mut found.items, |(name, _)| name.as_str());
+    let next = next.or_else(|| found.goes_on_after.map(|name| names_after(&list, PATH, &name)));
+    let mut out = Vec::with_capacity(256 * found.items.len() + 64);
+    write_list(&mut out, "leases", &found.items, next.as_deref(), |out, (name, state)| {
+        write(out, name, state)
+    });
+    Ok(response::json(out))
 }
 
 fn write(out: &mut Vec<u8>, name: &LeaseName<'_>, state: &LeaseState) {

@@ -2,6 +2,7 @@
 //! per kind of thing, one function per operation.
 
 mod append;
+mod breakers;
 mod command;
 mod errors;
 mod executions;
@@ -34,7 +35,7 @@ use api::request::store;
 use bytes::Bytes;
 use http::{Request, request};
 use http_body::Body;
-use model::ScheduleAction;
+use model::{BreakerForced, ScheduleAction};
 use std::sync::Arc;
 
 /// Runs an operation.
@@ -111,7 +112,18 @@ where
         Operation::PutLimit => limits::put(context, parts, &mut body).await,
         Operation::GetLimit => limits::get(context, parts).await,
         Operation::DeleteLimit => limits::delete(context, parts).await,
+        Operation::ListLeases => leases::list(context, parts).await,
+        Operation::ListValues => values::list(context, parts).await,
         Operation::ListLimits => limits::list(context, parts).await,
+        Operation::PutBreaker => breakers::put(context, parts, &mut body).await,
+        Operation::GetBreaker => breakers::get(context, parts).await,
+        Operation::DeleteBreaker => breakers::delete(context, parts).await,
+        Operation::ListBreakers => breakers::list(context, parts).await,
+        Operation::BreakerPermit => breakers::permit(context, parts).await,
+        Operation::BreakerRecord => breakers::record(context, parts, &mut body).await,
+        Operation::OpenBreaker => breakers::control(context, parts, BreakerForced::Open).await,
+        Operation::CloseBreaker => breakers::control(context, parts, BreakerForced::Closed).await,
+        Operation::ReleaseBreaker => breakers::control(context, parts, BreakerForced::No).await,
         Operation::PutSchedule => schedules::put(context, parts, &mut body).await,
         Operation::GetSchedule => schedules::get(context, parts).await,
         Operation::DeleteSchedule => schedules::delete(context, parts).await,

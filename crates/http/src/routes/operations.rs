@@ -12,8 +12,8 @@ use runtime::{Phase, Unavailable};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the metrics wait for a look at the schedules.
-const SCHEDULES_WAIT_MAX: Duration = Duration::from_millis(200);
+/// How long the metrics wait for a look at the state.
+const LOOK_MAX: Duration = Duration::from_millis(200);
 
 /// The process responds. This says nothing about the node.
 pub(super) fn live(parts: &request::Parts) -> Result {
@@ -63,6 +63,7 @@ pub(super) fn store(context: &Context, parts: &request::Parts) -> Result {
 pub(super) async fn metrics(context: &Arc<Context>, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
     look_at_schedules(context).await;
+    look_at_breakers(context).await;
     let text = context.metrics.encode(queue::workers::figures(context).await);
     Ok(response::whole(HeaderValue::from_static(telemetry::CONTENT_TYPE), text))
 }
@@ -75,12 +76,28 @@ async fn look_at_schedules(context: &Context) {
     }
     let first = SlotRange::ALL.first;
     let read = context.handle.read(move |snapshot| Ok(shard::query::schedule_tally(&snapshot.state, first)?));
-    if let Ok(Ok(tally)) = tokio::time::timeout(SCHEDULES_WAIT_MAX, read).await {
+    if let Ok(Ok(tally)) = tokio::time::timeout(LOOK_MAX, read).await {
         let schedules = &context.metrics.schedules;
         schedules.all.set(tally.schedules);
         schedules.paused.set(tally.paused);
         schedules.broken.set(tally.broken);
         schedules.held.set(tally.held);
+    }
+}
+
+/// Sets the metrics of breakers, in the same way.
+async fn look_at_breakers(context: &Context) {
+    if unavailable::check_readable(context).is_err() {
+        return;
+    }
+    let first = SlotRange::ALL.first;
+    let read = context.handle.read(move |snapshot| Ok(shard::query::breaker_tally(&snapshot.state, first)?));
+    if let Ok(Ok(tally)) = tokio::time::timeout(LOOK_MAX, read).await {
+        let breakers = &context.metrics.breakers;
+        breakers.all.set(tally.closed + tally.open + tally.half_open);
+        breakers.open.set(tally.open);
+        breakers.half_open.set(tally.half_open);
+        breakers.opened.set(tally.opened);
     }
 }
 

@@ -4,11 +4,13 @@ use crate::response::Result;
 use api::request::queue::{queue_in_path, task_in_path};
 use api::request::reaction::reaction_in_path;
 use api::request::schedule::schedule_in_path;
-use api::request::{execution_in_path, lease_in_path, limit_in_path, query, stream_in_path, value_in_path};
+use api::request::{
+    breaker_in_path, execution_in_path, lease_in_path, limit_in_path, query, stream_in_path, value_in_path,
+};
 use http::request;
 use model::{
-    ExecutionKey, GroupName, LeaseName, LimitName, QueueName, ReactionName, ScheduleName, Slot, StreamName,
-    TaskRef, ValueName,
+    BreakerName, ExecutionKey, GroupName, LeaseName, LimitName, QueueName, ReactionName, ScheduleName, Slot,
+    StreamName, TaskRef, ValueName,
 };
 use std::borrow::Cow;
 
@@ -50,6 +52,14 @@ pub(super) fn execution(parts: &request::Parts) -> Result<ExecutionKey<'_>> {
 /// As for [`stream`].
 pub(super) fn limit(parts: &request::Parts) -> Result<LimitName<'_>> {
     limit_in_path(name(parts))
+}
+
+/// The breaker that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn breaker(parts: &request::Parts) -> Result<BreakerName<'_>> {
+    breaker_in_path(name(parts))
 }
 
 /// The schedule, or the owner of schedules, that the path names.

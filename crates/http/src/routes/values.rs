@@ -1,4 +1,4 @@
-//! `/v1/values/{value}`: write, read and delete a value.
+//! `/v1/values/{value}`: write, read and delete a value; and the list of values.
 
 use super::command::{refused, submit};
 use super::parts;
@@ -8,9 +8,11 @@ use crate::context::Context;
 use crate::response::{self, REPLAYED, Result, etag};
 use crate::unavailable;
 use api::contract::Operation;
+use api::request::query::ListValues;
 use api::request::value;
+use api::response::page::{end_names, names_after, write_list};
 use api::response::refusal::Target;
-use api::response::value::{Seen, write_seen, write_value};
+use api::response::value::{Seen, write_listed, write_seen, write_value};
 use api::{Code, Problem};
 use bytes::Bytes;
 use format::row::value_key;
@@ -82,6 +84,25 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
         Outcome::ValueDeleted { last } => Ok(written(name.as_str(), last)),
         outcome => Err(refused(context, &outcome, Target::Stream(name.as_str()))),
     }
+}
+
+pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
+    const PATH: &str = "/v1/values";
+    unavailable::check_readable(context)?;
+    let list = ListValues::parse(parts.uri.query())?;
+    let (after, read_max) = (list.cursor.clone(), list.read_max());
+    let mut found = context
+        .handle
+        .read(move |snapshot| Ok(shard::query::values(&snapshot.state, after.as_ref(), read_max)?))
+        .await
+        .map_err(|error| unavailable::read_problem(&error))?;
+    let next = end_names(&list, PATH, &mut found.items, |value| value.name.as_str());
+    let next = next.or_else(|| found.goes_on_after.map(|name| names_after(&list, PATH, &name)));
+    let mut out = Vec::with_capacity(128 * found.items.len() + 64);
+    write_list(&mut out, "values", &found.items, next.as_deref(), |out, value| {
+        write_listed(out, value.name.as_str(), value.revision, &value.content_type, value.bytes);
+    });
+    Ok(response::json(out))
 }
 
 fn shown(name: &ValueName<'_>, found: Option<&StoredValue>) -> Shown {

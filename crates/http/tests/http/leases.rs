@@ -265,3 +265,32 @@ fn bad_requests_about_leases_are_refused_with_their_place() {
         "#,
     );
 }
+
+#[test]
+fn leases_that_are_held_are_listed() {
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/leases/a/acquire
+          {"holder":"w","ttl_ms":30000}
+        < 200
+          token = $a
+        > POST /v1/leases/b/acquire
+          {"holder":"w","ttl_ms":30000}
+        < 200
+          token = $b
+        > POST /v1/leases/b/release
+          {"token":"$b"}
+        < 200
+        > GET /v1/leases
+        < 200
+          leases.length = 1
+          leases[0].lease = "a"
+          leases[0].holders[0].holder = "w"
+          leases[0].holders[0].token = $a
+          next = null
+        > GET /v1/leases?prefix=a
+        < 400 unknown_parameter
+        "#,
+    );
+}

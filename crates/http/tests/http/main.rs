@@ -7,6 +7,8 @@ mod as_of;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod breakers;
+#[cfg(test)]
 mod connection;
 #[cfg(test)]
 mod contract;

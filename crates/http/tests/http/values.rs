@@ -122,3 +122,52 @@ fn a_transaction_can_check_a_value() {
         "#,
     );
 }
+
+#[test]
+fn values_are_listed_page_by_page_without_those_that_were_deleted() {
+    let node = Node::start();
+    check(
+        &node,
+        r#"
+        > GET /v1/values
+        < 200
+          . = {"values":[],"next":null}
+        > PUT /v1/values/a | content-type: text/plain
+          on
+        < 200
+        > PUT /v1/values/b
+          {}
+        < 200
+        > PUT /v1/values/c
+          {}
+        < 200
+        > DELETE /v1/values/c
+        < 200
+        > GET /v1/values
+        < 200
+          values.length = 2
+          next = null
+        > GET /v1/values?limit=1
+        < 200
+          values.length = 1
+        > GET /v1/values?cursor=bad%0Aname
+        < 400 invalid_parameter
+        > GET /v1/values?limit=1001
+        < 400 invalid_parameter
+        "#,
+    );
+    let mut found = Vec::new();
+    let mut next = Some("/v1/values?limit=1".to_owned());
+    while let Some(path) = next {
+        let page = node.get(&path).json();
+        let listed = page["values"].as_array().unwrap().clone();
+        found.extend(listed);
+        next = page["next"].as_str().map(str::to_owned);
+    }
+    found.sort_by_key(|value| value["value"].to_string());
+    let expected = serde_json::json!([
+        {"value": "a", "revision": 0, "content_type": "text/plain", "bytes": 2},
+        {"value": "b", "revision": 0, "content_type": "application/json", "bytes": 2},
+    ]);
+    assert_eq!(serde_json::Value::from(found), expected);
+}

@@ -16,6 +16,7 @@
 //! | [`failure`] | exit statuses by class of failure |
 
 pub(crate) mod append;
+mod breakers;
 pub(crate) mod demo;
 pub(crate) mod enqueue;
 pub(crate) mod export;
@@ -160,6 +161,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: lease::Command,
     },
+    /// Use shared circuit breakers: what all workers ask before a call
+    Breakers {
+        #[command(subcommand)]
+        command: breakers::Command,
+    },
     /// Read, write, delete and watch values: small named pieces of content
     Values {
         #[command(subcommand)]
@@ -211,6 +217,7 @@ impl Cli {
             Command::Settings(args) => settings::settings(&global, &args),
             Command::Delete(args) => settings::delete(&global, &args),
             Command::Lease { command } => lease::run(&global, command),
+            Command::Breakers { command } => breakers::run(&global, command),
             Command::Values { command } => values::run(&global, command),
             Command::Idempotency { command } => idempotency::run(&global, &command),
             Command::Config { command } => show::config(&global, &command),

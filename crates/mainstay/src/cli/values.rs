@@ -3,7 +3,7 @@
 use super::Global;
 use super::append::Expect;
 use super::failure::{Class, Failure, Result};
-use super::output::{Output, stdout};
+use super::output::{Align, Output, print_list, stdout};
 use serde_json::json;
 use std::io::{Read, Write};
 
@@ -16,6 +16,8 @@ pub(crate) enum Command {
     },
     /// Replace the content of a value, or create it, and print its revision
     Put(PutArgs),
+    /// List all values without their content
+    List,
     /// Remove a value
     Delete(DeleteArgs),
     /// Show a value as it is, and again after each change, as lines of JSON
@@ -55,6 +57,7 @@ pub(crate) fn run(global: &Global, command: Command) -> Result {
     match command {
         Command::Get { value } => get(global, &value),
         Command::Put(args) => put(global, args),
+        Command::List => list(global),
         Command::Delete(DeleteArgs { value, expect }) => {
             global.run(async |client| Ok(client.delete_value(&value, expect.0).await?)).map(drop)
         }
@@ -81,6 +84,20 @@ fn get(global: &Global, name: &str) -> Result {
         writeln!(out, "{json}")?;
     }
     Ok(out.flush()?)
+}
+
+fn list(global: &Global) -> Result {
+    let values = global.run(async |client| Ok(client.values().await?))?;
+    let columns = [
+        ("VALUE", Align::Left),
+        ("REVISION", Align::Right),
+        ("BYTES", Align::Right),
+        ("CONTENT TYPE", Align::Left),
+    ];
+    print_list(global.output, &values, &columns, |table, value| {
+        let (revision, bytes) = (value.revision.to_string(), value.bytes.to_string());
+        table.row(vec![value.value.clone(), revision, bytes, value.content_type.clone()])
+    })
 }
 
 fn put(global: &Global, args: PutArgs) -> Result {

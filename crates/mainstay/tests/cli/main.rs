@@ -10,6 +10,7 @@
 #[path = "../node/mod.rs"]
 mod node;
 
+mod breakers;
 mod idempotency;
 mod leases;
 mod lines;

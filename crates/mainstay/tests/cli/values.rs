@@ -20,6 +20,9 @@ fn a_value_is_written_read_watched_and_deleted() {
     let put =
         node.run_with_input(&["values", "put", "config", "-", "--content-type", "application/json"], "{}");
     assert_eq!(put.ok(), "0\n");
+    let listed = values(&["list"]).ok();
+    assert_eq!(listed.lines().next(), Some("VALUE   REVISION  BYTES  CONTENT TYPE"));
+    assert!(listed.contains("config         0      2  application/json"), "{listed}");
     let mut watch = mainstay();
     watch.args(["--url", &node.url, "values", "watch", "flag", "--limit", "2"]).stdout(Stdio::piped());
     let mut watch = watch.spawn().unwrap();

@@ -16,6 +16,7 @@ use node::Node;
 use std::time::Duration;
 
 mod accounts;
+mod breakers;
 mod idempotency;
 mod interruptions;
 mod leaders;

@@ -4,7 +4,7 @@ use super::limit::Closed;
 use super::{Queue, State, Task};
 use crate::Simple;
 use model::limits::{CLAIM_TASKS_MAX, QUEUE_TYPES_MAX};
-use model::{Namespace, limit_key_hash, slot_of};
+use model::{gate_slot, limit_key_hash};
 use std::collections::BTreeSet;
 
 /// Checks everything.
@@ -128,7 +128,7 @@ fn limits(model: &Simple) -> Result<(), String> {
                 let has_gate = other.gates.iter().any(|other| other.is_at(&gate.limit, &gate.key));
                 other.task_type == cohort.task_type && other.waits.is_none() && has_gate
             });
-            let slot = slot_of(Namespace::ROOT, &gate.limit).0;
+            let slot = gate_slot(&gate.limit).0;
             let is_looked_at = model.limits_due(slot).iter().any(|(_, limit, key)| {
                 *limit == limit_key_hash(&gate.limit)
                     && key.is_none_or(|key| key == limit_key_hash(&gate.key))

@@ -8,9 +8,9 @@ use model::{
     Action, AdvanceLimits, AdvanceTasks, CancelTask, ChangeTasks, Claim, Command, CreateGroup, DeadLetterEnd,
     DeleteLimit, Elapsed, Enqueue, Failure, Fingerprint, GiveUp, GroupName, GroupTask, IdHash, KeyExpression,
     KeyHash, Keyed, LimitName, LimitSettings, Namespace, NewGroup, NewMember, NewTask, Position, PutLimit,
-    PutQueue, QueueLimit, QueueName, QueueOptions, QueueSettings, Rate, ReplayTask, RetryPolicy, Settle,
-    SettleDeadLetter, Settlement, Slot, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState, Throttle,
-    Unique, UniqueMode, Wall, Write,
+    PutQueue, QueueBreaker, QueueLimit, QueueName, QueueOptions, QueueSettings, Rate, ReplayTask,
+    RetryPolicy, Settle, SettleDeadLetter, Settlement, Slot, TaskChange, TaskDue, TaskOptions, TaskRef,
+    TaskState, Throttle, Unique, UniqueMode, Wall, Write, gate_slot,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -118,9 +118,22 @@ fn queue_limits(rng: &mut Rng) -> Vec<QueueLimit> {
     limits.collect()
 }
 
+fn queue_breaker(rng: &mut Rng) -> QueueBreaker {
+    let (prefix, key) =
+        rng.pick(&[("partner", ""), ("partner", ""), ("", "type"), ("mail-", "payload.host")]);
+    QueueBreaker {
+        prefix: prefix.to_owned(),
+        key: KeyExpression::new(key).unwrap_or_default(),
+        types: if rng.one_in(4) { vec![rng.pick(&TYPES).to_owned()] } else { Vec::new() },
+    }
+}
+
 fn advance_limits(rng: &mut Rng, model: &Simple) -> Command<'static> {
-    let limit = limit_name(rng);
-    let slot = limit.slot(Namespace::ROOT);
+    let slot = if rng.one_in(3) {
+        gate_slot(rng.pick(&crate::breaker::NAMES))
+    } else {
+        limit_name(rng).slot(Namespace::ROOT)
+    };
     let first = model.limits_due(slot.0).first().map_or(0, |(due, ..)| *due);
     let from = Elapsed(if rng.one_in(2) { first } else { 0 });
     Command::AdvanceLimits(AdvanceLimits { slot, from, keys_max: rng.pick(&[0, 1, 1, 2, 64, 1_000]) })
@@ -301,6 +314,7 @@ fn settings(rng: &mut Rng) -> QueueSettings {
         options: QueueOptions {
             give_up: if rng.one_in(4) { give_up(rng) } else { GiveUp::NEVER },
             limits: queue_limits(rng),
+            breaker: rng.one_in(3).then(|| queue_breaker(rng)),
             concurrency: rng.one_in(4).then(|| rng.pick(&[0, 1, 2, 3, 10])),
         },
     }

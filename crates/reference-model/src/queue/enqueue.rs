@@ -95,6 +95,7 @@ impl Simple {
             ended: Vec::new(),
             settled: None,
             gates: None,
+            call: None,
             replayed: None,
             is_unknown: false,
         };

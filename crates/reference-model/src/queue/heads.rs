@@ -34,7 +34,8 @@ impl Queue {
 
     /// Whether the queue names limits, or one of its ready tasks had some when it became ready.
     pub(super) fn has_limits(&self) -> bool {
-        !self.settings.options.limits.is_empty() || !self.cohorts.is_empty()
+        let options = &self.settings.options;
+        !options.limits.is_empty() || options.breaker.is_some() || !self.cohorts.is_empty()
     }
 }
 
@@ -97,7 +98,7 @@ impl Simple {
         self.leave(queue, head);
         self.queues.all[queue].tasks[head].gates = found;
         self.start(queue, head, claim);
-        self.begins(&gates);
+        self.begins(queue, head, &gates);
         if let Some(cohort) = self.cohort_of(queue, &task_type, &before) {
             self.turn_is_over(queue, cohort, lane);
         }

@@ -6,7 +6,10 @@
 use super::{Simple, State, Task};
 use crate::SimpleOutcome;
 use model::limits::{ADVANCE_LIMITS_MAX, LIMIT_COHORTS_MAX};
-use model::{KeySource, LimitSettings, Namespace, Rate, TaskState, limit_key_hash, slot_of};
+use model::{
+    KeyExpression, KeySource, LimitSettings, Namespace, Rate, TaskState, breaker_gate, gate_breaker,
+    gate_slot, limit_key_hash, slot_of,
+};
 
 /// A limit, and the key that a task has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +144,8 @@ pub enum Closed {
     Full,
     Until(u64),
     Throttled(u64),
+    /// By its breaker, until then if time changes that.
+    Broken(Option<u64>),
 }
 
 impl Simple {
@@ -172,6 +177,10 @@ impl Simple {
 
     #[must_use]
     pub fn closed(&self, limit: &str, key: &str, cost: u32) -> Option<Closed> {
+        if let Some(name) = gate_breaker(limit) {
+            let running = self.running_of(limit, key);
+            return self.tasks_admitted(name, running).err().map(Closed::Broken);
+        }
         let settings = self.queues.limits.settings(limit);
         let (refilled_us, closed_until) = self
             .queues
@@ -194,6 +203,9 @@ impl Simple {
     /// How many tasks of cost 1 may begin.
     #[must_use]
     pub fn free_of(&self, limit: &str, key: &str) -> u64 {
+        if let Some(name) = gate_breaker(limit) {
+            return self.tasks_admitted(name, self.running_of(limit, key)).unwrap_or(0);
+        }
         let settings = self.queues.limits.settings(limit);
         let (refilled_us, closed_until) = self
             .queues
@@ -219,6 +231,7 @@ impl Simple {
         match self.closed(limit, key, cost)? {
             Closed::Full => None,
             Closed::Until(at) | Closed::Throttled(at) => Some(at),
+            Closed::Broken(at) => at,
         }
     }
 
@@ -261,12 +274,11 @@ impl Simple {
     /// When the node must look at something about limits in this slot.
     #[must_use]
     pub fn limits_due(&self, slot: u16) -> Vec<(u64, u128, Option<u128>)> {
-        let slot_of = |limit: &str| slot_of(Namespace::ROOT, limit).0;
         let mut due = Vec::new();
         for limit in self.queues.limits.all.iter().filter(|limit| limit.slot == slot) {
             due.extend(limit.walk_due.iter().map(|due| (*due, limit_key_hash(&limit.name), None)));
         }
-        for found in self.queues.limits.uses.iter().filter(|found| slot_of(&found.limit) == slot) {
+        for found in self.queues.limits.uses.iter().filter(|found| gate_slot(&found.limit).0 == slot) {
             let hash = limit_key_hash(&found.key);
             due.extend(found.due.map(|due| (due, limit_key_hash(&found.limit), Some(hash))));
         }
@@ -531,8 +543,19 @@ impl Simple {
         self.tidy(limit, key);
     }
 
+    /// Those that wait for something that has changed may go on.
+    pub(crate) fn free_key(&mut self, limit: &str, key: &str) {
+        if !self.waiting_for(limit, key).is_empty() {
+            let gate = Gate { limit: limit.to_owned(), key: key.to_owned(), cost: 1 };
+            self.queues.limits.freed.push(gate);
+        }
+    }
+
     /// A task begins to run: its gates count it.
-    pub(super) fn begins(&mut self, gates: &[Gate]) {
+    pub(super) fn begins(&mut self, queue: usize, number: usize, gates: &[Gate]) {
+        let breaker = gates.iter().find_map(|gate| gate_breaker(&gate.limit));
+        let call = breaker.map(|name| self.begin_task(name));
+        self.queues.all[queue].tasks[number].call = call;
         let now_us = self.elapsed.saturating_mul(1_000);
         for gate in gates {
             let rate = self.queues.limits.settings(&gate.limit).rate;
@@ -549,8 +572,8 @@ impl Simple {
     pub(super) fn find_gates(&self, queue: usize, number: usize) -> Option<(u64, Vec<Gate>)> {
         let state = &self.queues.all[queue];
         let task = &state.tasks[number];
-        let limits = &state.settings.options.limits;
-        if limits.is_empty() {
+        let options = &state.settings.options;
+        if options.limits.is_empty() && options.breaker.is_none() {
             return None;
         }
         if let Some((generation, _)) = task.gates
@@ -558,17 +581,14 @@ impl Simple {
         {
             return task.gates.clone();
         }
-        let mut gates: Vec<Gate> = Vec::new();
-        for limit in limits {
-            if !limit.types.is_empty() && !limit.types.contains(&task.sent.task_type) {
-                continue;
-            }
+        let is_meant = |types: &[String]| types.is_empty() || types.contains(&task.sent.task_type);
+        let key_of = |key: &KeyExpression| {
             let text = |member: &str| {
                 let envelope = String::from_utf8_lossy(&task.sent.envelope).into_owned();
                 let (_, rest) = envelope.split_once(&format!("\"{member}\":\""))?;
                 rest.split_once('"').map(|(text, _)| text.to_owned())
             };
-            let key = match limit.key.source() {
+            let key = match key.source() {
                 KeySource::Nothing => None,
                 KeySource::Type => Some(task.sent.task_type.clone()),
                 KeySource::Queue => Some(state.name.clone()),
@@ -576,9 +596,19 @@ impl Simple {
                 // Decided: the model knows only payloads of one level, with texts.
                 KeySource::Tag(name) | KeySource::Payload(name) => text(name),
             };
-            let key = key.unwrap_or_default();
+            key.unwrap_or_default()
+        };
+        let mut gates: Vec<Gate> = Vec::new();
+        for limit in options.limits.iter().filter(|limit| is_meant(&limit.types)) {
+            let key = key_of(&limit.key);
             if !gates.iter().any(|gate| gate.is_at(limit.limit.as_str(), &key)) {
                 gates.push(Gate { limit: limit.limit.as_str().to_owned(), key, cost: limit.cost });
+            }
+        }
+        if let Some(breaker) = options.breaker.as_ref().filter(|breaker| is_meant(&breaker.types)) {
+            let name = format!("{}{}", breaker.prefix, key_of(&breaker.key));
+            if !name.is_empty() {
+                gates.push(Gate { limit: breaker_gate(&name), key: String::new(), cost: 1 });
             }
         }
         Some((state.generation, gates))

@@ -246,6 +246,8 @@ pub struct Task {
     settled: Option<(u64, Ending, Settled)>,
     /// Its gates, and by which of the queue's settings; once they were looked up.
     gates: Option<(u64, Vec<Gate>)>,
+    /// While it runs: the generation of the breaker that has admitted it, and the number of the probe.
+    pub(crate) call: Option<(u32, u32)>,
     /// It was a dead letter and was put back, so it may wait for tasks that were enqueued later. When that was.
     pub replayed: Option<u64>,
     /// It was put back while others had its unique key, which do not know of it.
@@ -475,7 +477,9 @@ impl Simple {
 
     fn put_queue(&mut self, queue: usize, settings: QueueSettings) -> SimpleOutcome {
         let state = &mut self.queues.all[queue];
-        state.generation += u64::from(state.settings.options.limits != settings.options.limits);
+        let (before, after) = (&state.settings.options, &settings.options);
+        let is_other = before.limits != after.limits || before.breaker != after.breaker;
+        state.generation += u64::from(is_other);
         state.settings = settings;
         self.queues.make(queue);
         self.queues.all[queue].note_settings();

@@ -2,8 +2,9 @@
 
 use super::{Action, Again, Ended, EndedBy, Ending, Failed, Queue, Running, Settlement, State, Task};
 use crate::Simple;
+use crate::breaker::Call;
 use model::limits::TASK_DEFERS_MAX;
-use model::{RetryPolicy, Settled, TaskState};
+use model::{RetryPolicy, Settled, TaskState, gate_breaker};
 
 /// The class of the failure of a worker that was not heard of.
 const WORKER_LOST: &str = "worker_lost";
@@ -41,6 +42,14 @@ impl Simple {
             // A settlement that was sent again has the same result again.
             return task.settled_before(settlement).unwrap_or(Settled::ClaimLost);
         };
+        let call = match &settlement.action {
+            Action::Complete { .. } => Call::Ok,
+            Action::Fail { class, .. } if !running.cancel_requested => Call::Failed(class.clone()),
+            _ => Call::Ignored,
+        };
+        if ending.is_some() {
+            self.end_call(queue, number, &running.worker, &call);
+        }
         let settled = match &settlement.action {
             Action::Heartbeat { progress } => self.heartbeat(queue, number, progress.as_ref()),
             Action::Complete { result } => {
@@ -74,6 +83,16 @@ impl Simple {
             self.queues.all[queue].tasks[number].settled = Some((settlement.token, ending, settled));
         }
         settled
+    }
+
+    /// The queue's breaker hears how a call went that it has admitted.
+    fn end_call(&mut self, queue: usize, number: usize, worker: &str, call: &Call) {
+        let task = &mut self.queues.all[queue].tasks[number];
+        let Some(admitted) = task.call.take() else { return };
+        let breaker = task.gates().iter().find_map(|gate| gate_breaker(&gate.limit)).map(str::to_owned);
+        if let Some(name) = breaker {
+            self.end_task_of(&name, admitted, worker, call);
+        }
     }
 
     fn heartbeat(&mut self, queue: usize, number: usize, progress: Option<&Vec<u8>>) -> Settled {
@@ -209,6 +228,7 @@ impl Simple {
 
     /// The worker was not heard of for the time of its claim.
     pub(super) fn lose(&mut self, queue: usize, number: usize, running: &Running) {
+        self.end_call(queue, number, &running.worker, &Call::Failed(WORKER_LOST.to_owned()));
         self.record_failure(queue, number, running, WORKER_LOST, &[]);
         let state = &mut self.queues.all[queue];
         state.tasks[number].lost += 1;

@@ -45,10 +45,12 @@
 //! ```
 
 mod config;
+mod saved;
 mod sources;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use config::{Config, Enforcement, Window};
+pub use saved::{Saved, SavedCalls, SavedMode};
 pub use state::{Circuit, Forced, Request, Snapshot, State, Ticket, Transition};

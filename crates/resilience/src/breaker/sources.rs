@@ -34,6 +34,15 @@ impl Sources {
         u32::try_from(recent).unwrap_or(u32::MAX)
     }
 
+    /// The sources, each with the time of its last failure.
+    pub(super) fn save(&self) -> Vec<(u32, Time)> {
+        self.seen.clone()
+    }
+
+    pub(super) const fn restore(seen: Vec<(u32, Time)>) -> Self {
+        Self { seen }
+    }
+
     pub(super) fn clear(&mut self) {
         self.seen.clear();
     }

@@ -164,7 +164,7 @@ impl Ticket {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-enum Mode {
+pub(super) enum Mode {
     Closed,
     /// Closed, with a share of admitted calls that has grown since `since`.
     Ramp,
@@ -176,7 +176,7 @@ enum Mode {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-enum Calls {
+pub(super) enum Calls {
     Count(CountWindow),
     Time(TimeWindow<Tally>),
 }
@@ -184,9 +184,9 @@ enum Calls {
 /// A probe without an outcome so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-struct Probe {
-    id: u32,
-    until: Time,
+pub(super) struct Probe {
+    pub(super) id: u32,
+    pub(super) until: Time,
 }
 
 /// The state of a breaker. It is complete: a copy decides exactly as the original does.
@@ -205,28 +205,28 @@ struct Probe {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
-    mode: Mode,
-    forced: Forced,
-    generation: u32,
+    pub(super) mode: Mode,
+    pub(super) forced: Forced,
+    pub(super) generation: u32,
     /// When the mode started.
-    since: Time,
+    pub(super) since: Time,
     /// The latest time seen.
-    clock: Time,
-    calls: Calls,
+    pub(super) clock: Time,
+    pub(super) calls: Calls,
     /// Failures since the last success.
-    consecutive: u32,
+    pub(super) consecutive: u32,
     /// Trips in a row.
-    trips: u32,
-    sources: Sources,
+    pub(super) trips: u32,
+    pub(super) sources: Sources,
     /// Probes without an outcome so far.
-    probes: Vec<Probe>,
-    probe_last: u32,
-    probes_succeeded: u32,
-    probes_failed: u32,
+    pub(super) probes: Vec<Probe>,
+    pub(super) probe_last: u32,
+    pub(super) probes_succeeded: u32,
+    pub(super) probes_failed: u32,
     /// Outcomes that came too late to count.
-    stale: u64,
+    pub(super) stale: u64,
     /// Calls that would have been rejected if the breaker were enforced.
-    would_reject: u64,
+    pub(super) would_reject: u64,
 }
 
 /// A snapshot of a breaker for display and metrics.

@@ -135,6 +135,39 @@ impl CountWindow {
         self.total = Tally::default();
     }
 
+    /// What the window holds, for [`breaker::Saved`](crate::breaker::Saved).
+    pub(crate) fn save(&self) -> SavedCount {
+        SavedCount {
+            length: self.length,
+            next: self.next,
+            calls: u32::try_from(self.total.calls).unwrap_or(u32::MAX),
+            failed: self.failed.clone(),
+            slow: self.slow.clone(),
+        }
+    }
+
+    /// The window that was saved. Whatever the parts are, the result is a window that this type could reach.
+    pub(crate) fn restore(saved: SavedCount) -> Self {
+        let length = saved.length.max(1);
+        let calls = saved.calls.min(length);
+        let words = |mut words: Vec<u64>| {
+            words.resize(length.div_ceil(64) as usize, 0);
+            let beyond = length % 64;
+            if let (Some(last), true) = (words.last_mut(), beyond > 0) {
+                *last &= (1 << beyond) - 1;
+            }
+            words
+        };
+        let (failed, slow) = (words(saved.failed), words(saved.slow));
+        let ones = |words: &[u64]| words.iter().map(|word| u64::from(word.count_ones())).sum::<u64>();
+        let total = Tally {
+            calls: calls.into(),
+            failures: ones(&failed).min(calls.into()),
+            slow: ones(&slow).min(calls.into()),
+        };
+        Self { length, next: saved.next % length, failed, slow, total }
+    }
+
     fn push(&mut self, kind: Kind) {
         let (word, bit) = ((self.next / 64) as usize, 1_u64 << (self.next % 64));
         let forgotten = Tally {
@@ -150,6 +183,16 @@ impl CountWindow {
         });
         self.next = self.next.wrapping_add(1) % self.length.max(1);
     }
+}
+
+/// The parts of a [`CountWindow`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SavedCount {
+    pub(crate) length: u32,
+    pub(crate) next: u32,
+    pub(crate) calls: u32,
+    pub(crate) failed: Vec<u64>,
+    pub(crate) slow: Vec<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

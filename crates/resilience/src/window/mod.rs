@@ -22,5 +22,6 @@ mod tally;
 mod time_window;
 
 pub use count_window::CountWindow;
+pub(crate) use count_window::SavedCount;
 pub use tally::{Count, Tally};
 pub use time_window::TimeWindow;

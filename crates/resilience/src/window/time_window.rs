@@ -174,6 +174,21 @@ impl<T: Count> TimeWindow<T> {
         self.total = T::default();
     }
 
+    /// The length of a bucket, the number of the newest one, and the buckets.
+    pub(crate) fn save(&self) -> (u64, u64, Vec<T>) {
+        (self.bucket_nanos, self.newest, self.buckets.clone())
+    }
+
+    /// The window that was saved. The total follows from the buckets.
+    pub(crate) fn restore(bucket_nanos: u64, newest: u64, mut buckets: Vec<T>) -> Self {
+        if buckets.is_empty() {
+            buckets.push(T::default());
+        }
+        let mut total = T::default();
+        buckets.iter().for_each(|bucket| total.add(*bucket));
+        Self { bucket_nanos: bucket_nanos.max(1), newest, buckets, total }
+    }
+
     /// The number of buckets between the newest one and `now`, at most the number of buckets.
     fn passed(&self, now: Time) -> u64 {
         let number = now.as_nanos() / self.bucket_nanos.max(1);

@@ -1,12 +1,14 @@
 //! One key of a limit: what it has in use, and whether it is open.
 
 use super::{keys_of, row, set_timer};
+use crate::breaker::Breaker;
+use crate::breaker::tasks::Begins;
 use crate::damage::{bad_row, contradiction};
 use crate::overlay::Overlay;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use format::row::{Gate, LimitKeyRow, LimitKeys, LimitSubject, LimitTimerKey};
-use model::{Elapsed, LimitSettings, Rate, View, ViewError, limit_key_hash};
+use model::{Elapsed, LimitSettings, Rate, View, ViewError, gate_breaker, limit_key_hash};
 
 /// Why nothing of a key can be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(crate) enum Closed {
     Rate(Elapsed),
     /// A worker has closed the key until then.
     Throttle(Elapsed),
+    /// The breaker admits no task, until then unless something is recorded before; `None` if time does not change that.
+    Breaker(Option<Elapsed>),
 }
 
 /// A key of a limit during one command.
@@ -26,6 +30,8 @@ pub(crate) struct LimitKey {
     pub(crate) keys: LimitKeys,
     pub(crate) hash: u128,
     settings: LimitSettings,
+    /// If it stands for a breaker.
+    breaker: Option<Breaker>,
     pub(crate) row: LimitKeyRow,
 }
 
@@ -47,11 +53,18 @@ impl LimitKey {
         };
         // A limit that does not exist limits nothing.
         let settings = row(view, limit)?.and_then(|row| row.settings).unwrap_or_default();
-        Ok(Self { limit: limit.to_owned(), keys, hash, settings, row: row_of_key })
+        let breaker = gate_breaker(limit).map(|name| Breaker::load(name, view)).transpose()?;
+        Ok(Self { limit: limit.to_owned(), keys, hash, settings, breaker, row: row_of_key })
     }
 
     /// Why a task of this cost cannot be claimed now; `None` if it can.
     pub(crate) fn closed(&self, cost: u32, now: Elapsed) -> Option<Closed> {
+        if let Some(breaker) = &self.breaker {
+            return match breaker.begins(self.row.running, now) {
+                Begins::UpTo(_) => None,
+                Begins::NoneUntil(until) => Some(Closed::Breaker(until)),
+            };
+        }
         if self.row.closed_until > now {
             return Some(Closed::Throttle(self.row.closed_until));
         }
@@ -64,6 +77,12 @@ impl LimitKey {
 
     /// How many tasks can begin now, if each costs 1.
     pub(crate) fn free(&self, now: Elapsed) -> u64 {
+        if let Some(breaker) = &self.breaker {
+            return match breaker.begins(self.row.running, now) {
+                Begins::UpTo(tasks) => tasks,
+                Begins::NoneUntil(_) => 0,
+            };
+        }
         if self.row.closed_until > now {
             return 0;
         }
@@ -80,6 +99,7 @@ impl LimitKey {
         match self.closed(cost, now)? {
             Closed::Concurrency => None,
             Closed::Rate(until) | Closed::Throttle(until) => Some(until),
+            Closed::Breaker(until) => until,
         }
     }
 

@@ -26,6 +26,9 @@
 //! | `list.rs` | the cohorts that wait for a key |
 //! | `open.rs` | what happens when a key opens |
 //!
+//! A queue's breaker is one more gate of its tasks, and stands among the limits under a name that no limit has. Whether it
+//! is open is what the breaker says (`breaker/tasks.rs`). Everything else about it is as for a limit.
+//!
 //! The cohorts themselves are rows of their queue: see `queue/cohort.rs`.
 
 pub(crate) mod advance;
@@ -35,22 +38,24 @@ pub(crate) mod list;
 pub(crate) mod open;
 pub(crate) mod put;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::damage::bad_row;
 use crate::overlay::Overlay;
 use format::row::{LimitKeys, LimitRow, LimitSubject, LimitTimerKey, encode_part};
-use model::{Elapsed, Namespace, Timer, View, ViewError, limit_key_hash, slot_of};
+use model::{Elapsed, Timer, View, ViewError, gate_breaker, gate_slot, limit_key_hash};
 
 /// Where the rows of a limit are.
 pub(crate) fn keys_of(limit: &str) -> LimitKeys {
-    LimitKeys { slot: slot_of(Namespace::ROOT, limit), limit: limit_key_hash(limit) }
+    LimitKeys { slot: gate_slot(limit), limit: limit_key_hash(limit) }
 }
 
 /// A limit's own row; `None` if it does not exist.
 pub(crate) fn row(view: &impl View, limit: &str) -> Result<Option<LimitRow>, ViewError> {
-    let slot = slot_of(Namespace::ROOT, limit);
-    let Some(value) = view.get(&LimitKeys::name(slot, limit))? else { return Ok(None) };
+    if gate_breaker(limit).is_some() {
+        return Ok(None);
+    }
+    let Some(value) = view.get(&LimitKeys::name(gate_slot(limit), limit))? else { return Ok(None) };
     LimitRow::decode(&value).map(Some).map_err(|error| bad_row("limit row", error))
 }
 

@@ -5,6 +5,7 @@
 //! rate api 2/1000 burst 4                at most 2 in 1,000 ms, and 4 after a pause
 //! unlimit api                            remove the limit
 //! set q api:payload.host db paused       the limits of a queue, with expressions for their keys; or a pause
+//! set q breaker=mail/:payload.host       the queue's breaker
 //! add q a host h type t prio 9 key k     enqueue a task that the script calls a
 //! claim q 2 t                            claim up to 2 tasks, of these types or any
 //! done a | fail a 50 | bug a | defer a 50 | return a | beat a
@@ -22,9 +23,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use model::{
     Action, CancelTask, Claim, Command, DeleteLimit, Effect, Enqueue, EnqueuedTask, Failure, Fingerprint,
-    KeyExpression, LimitName, LimitSettings, NewTask, Outcome, Position, PutLimit, PutQueue, QueueLimit,
-    QueueName, QueueSettings, Rate, Settle, Settled, Settlement, TaskOptions, TaskRef, TaskState, Throttle,
-    limits,
+    KeyExpression, LimitName, LimitSettings, NewTask, Outcome, Position, PutLimit, PutQueue, QueueBreaker,
+    QueueLimit, QueueName, QueueSettings, Rate, Settle, Settled, Settlement, TaskOptions, TaskRef, TaskState,
+    Throttle, limits,
 };
 
 fn limit(name: &str) -> LimitName<'static> {
@@ -42,13 +43,13 @@ struct Named {
 }
 
 #[derive(Default)]
-struct Script {
-    store: Store,
+pub(crate) struct Script {
+    pub(crate) store: Store,
     tasks: BTreeMap<String, Named>,
 }
 
 impl Script {
-    fn run(&mut self, script: &str) -> String {
+    pub(crate) fn run(&mut self, script: &str) -> String {
         let mut outcome = String::new();
         for line in script.split(';').map(str::trim).filter(|line| !line.is_empty()) {
             outcome = self.line(line);
@@ -112,6 +113,13 @@ impl Script {
         for word in words {
             if let Some(tasks) = word.strip_prefix("concurrency=") {
                 settings.options.concurrency = Some(tasks.parse().unwrap());
+                continue;
+            }
+            if let Some(breaker) = word.strip_prefix("breaker=") {
+                let (prefix, key) = breaker.split_once(':').unwrap_or((breaker, ""));
+                let key = KeyExpression::new(key).unwrap();
+                let breaker = QueueBreaker { prefix: prefix.to_string(), key, types: Vec::new() };
+                settings.options.breaker = Some(breaker);
                 continue;
             }
             if *word == "paused" {
@@ -198,7 +206,7 @@ impl Script {
     }
 
     /// Why a task does not run.
-    fn blocked_on(&self, called: &str) -> String {
+    pub(crate) fn blocked_on(&self, called: &str) -> String {
         let Named { queue: of, task, .. } = &self.tasks[called];
         let task = TaskRef::Server(*task);
         let task = query::task(&self.store.rows, &queue(of), &task, self.store.elapsed).unwrap().unwrap();
@@ -216,6 +224,13 @@ impl Script {
         }
     }
 
+    /// Attempts of a task that count.
+    pub(crate) fn attempts(&self, called: &str) -> u32 {
+        let Named { queue: of, task, .. } = &self.tasks[called];
+        let task = TaskRef::Server(*task);
+        query::task(&self.store.rows, &queue(of), &task, self.store.elapsed).unwrap().unwrap().attempts
+    }
+
     /// What each key of a limit has in use.
     fn running(&self, name: &str) -> String {
         let found = query::limit(&self.store.rows, &limit(name), 10, self.store.elapsed).unwrap();
@@ -226,7 +241,7 @@ impl Script {
     }
 
     /// How many tasks of a queue were announced by the last entry.
-    fn announced(&self, name: &str) -> u32 {
+    pub(crate) fn announced(&self, name: &str) -> u32 {
         let announced = self.store.applied.effects.iter().map(|effect| match effect {
             Effect::TasksReady { queue, tasks, .. } if queue.as_str() == name => *tasks,
             _ => 0,

@@ -1,8 +1,11 @@
 //! One lease: who holds it, and who waits for it.
 
+use super::names::{Names, Part, ROWS_MAX, checked, list};
 use crate::lease::{load_row, load_waiter};
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
+use format::row::NamedRows;
 use model::{Cursor, Elapsed, LeaseName, Namespace, Position, View, ViewError, limits};
 
 /// One lease. A lease that no one uses has no holders.
@@ -86,4 +89,22 @@ pub fn turn(
     }
     let waiter = load_waiter(slot, name, holder, view)?;
     Ok(if waiter.is_some_and(|row| row.asked == asked) { Turn::Waiting } else { Turn::Over })
+}
+
+/// Leases that someone holds or waits for, after `after` in the order of slots and names, at most `limit`.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn leases(
+    view: &impl View,
+    after: Option<&LeaseName<'_>>,
+    limit: usize,
+    now: Elapsed,
+) -> Result<Names<(LeaseName<'static>, LeaseState)>, ViewError> {
+    let after = after.map(|name| (name.slot(Namespace::ROOT), name.as_str()));
+    list(view, NamedRows::LEASES, Part { after, limit, rows_max: ROWS_MAX }, |name, _| {
+        let name = checked(LeaseName::new(name.to_owned()))?;
+        let state = lease(view, &name, now)?;
+        Ok((!state.holders.is_empty() || state.waiting > 0).then_some((name, state)))
+    })
 }

@@ -1,12 +1,14 @@
 //! Reads of limits.
 
+use super::names::{Part, checked, list};
 use crate::damage::bad_row;
 use crate::limit::{keys_of, row};
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{LimitKeyRow, LimitKeys, LimitRange};
-use model::{Elapsed, KeyRange, LimitName, LimitSettings, Namespace, Order, Slot, View, ViewError};
+use format::row::{LimitKeyRow, LimitRange, LimitRow, NamedRows};
+use model::{Elapsed, LimitName, LimitSettings, Namespace, Order, View, ViewError};
 
 /// Everything about one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,37 +73,10 @@ pub fn limits(
     after: Option<&LimitName<'_>>,
     limit: usize,
 ) -> Result<Vec<LimitName<'static>>, ViewError> {
-    const END: [u8; 8] = [0xff; 8];
-    let mut from = after.map_or_else(
-        || LimitKeys::name(Slot(0), ""),
-        |after| {
-            let mut key = LimitKeys::name(after.slot(Namespace::ROOT), after.as_str());
-            key.push(0);
-            key
-        },
-    );
-    let mut names = Vec::new();
-    while names.len() < limit {
-        let mut found = None;
-        view.scan(KeyRange { from: &from, to: &END }, Order::Ascending, &mut |key, value| {
-            found = Some((key.to_vec(), value.to_vec()));
-            ControlFlow::Break(())
-        })?;
-        let Some((key, value)) = found else { break };
-        match LimitKeys::parse_name(&key).map_err(|error| bad_row("limit key", error))? {
-            Some((_, name)) => {
-                let row = format::row::LimitRow::decode(&value);
-                if row.map_err(|error| bad_row("limit row", error))?.settings.is_some() {
-                    names.push(name.into_owned());
-                }
-                from = key;
-                from.push(0);
-            }
-            None => match LimitKeys::next_name(&key) {
-                Some(next) => from = next,
-                None => break,
-            },
-        }
-    }
-    Ok(names)
+    let after = after.map(|name| (name.slot(Namespace::ROOT), name.as_str()));
+    let found = list(view, NamedRows::LIMITS, Part { after, limit, rows_max: usize::MAX }, |name, value| {
+        let row = LimitRow::decode(value).map_err(|error| bad_row("limit row", error))?;
+        Ok(row.settings.map(|_| name.to_owned()))
+    })?;
+    found.items.into_iter().map(|name| checked(LimitName::new(name))).collect()
 }

@@ -7,11 +7,14 @@
 //! | [`stream`] | one stream's revisions and settings |
 //! | [`page`] | one page of a stream: revisions and positions, as of any cursor |
 //! | [`streams`] | one page of the list of streams |
-//! | [`lease`] | who holds a lease, and who waits for it |
+//! | [`lease`], [`leases`] | who holds a lease, and who waits for it, and the list of leases in use |
 //! | [`turn`] | what has become of a request that waits for a lease |
-//! | [`value`] | one value's content and revision |
+//! | [`value`], [`values`] | one value's content and revision, and the list of values |
 //! | [`execution`] | whether the work under a key is in progress or done |
 //! | [`limit`], [`limits`] | one limit and what its keys have in use, and the list of limits |
+//! | [`breaker`], [`breakers`] | one breaker, and the list of breakers |
+//! | [`breaker_tally`] | how many breakers there are, by state |
+//! | [`breaker_permit`] | whether a breaker admits a call |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`schedule`], [`schedules`], [`schedule_set`] | one schedule, the list of schedules, and the names of an owner's |
@@ -21,6 +24,7 @@
 //! | [`group`] | one group and its members |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
+mod breaker;
 mod clock;
 mod execution;
 mod found;
@@ -28,6 +32,7 @@ mod group;
 mod lease;
 mod limit;
 mod live;
+mod names;
 mod page;
 mod queue;
 mod reaction;
@@ -36,13 +41,18 @@ mod stream;
 mod streams;
 mod value;
 
+pub use breaker::{
+    BreakerView, FailedCall, PermitRead, WorkerView, breaker, breaker_permit, breaker_row_key, breaker_tally,
+    breakers,
+};
 pub use clock::{ShardClock, clock};
 pub use execution::{ExecutionView, execution};
 pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
 pub use group::{FollowerView, GroupCounts, GroupState, GroupView, MemberTask, MemberView, group, group_key};
-pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
+pub use lease::{HeldBy, LeaseState, Turn, lease, leases, turn};
 pub use limit::{LimitKeyView, LimitView, limit, limits};
 pub use live::{Liveness, first_kept, is_live};
+pub use names::Names;
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
 pub use queue::{
     AttemptEnd, AttemptView, BlockedOn, ClaimView, Closed, FailureView, QueueView, TaskView, TasksPage,
@@ -52,4 +62,4 @@ pub use reaction::{Obstacle, ReactionView, reaction, reactions};
 pub use schedule::{ScheduleView, due_schedule, schedule, schedule_set, schedule_tally, schedules};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
-pub use value::{StoredValue, value};
+pub use value::{ListedValue, StoredValue, value, values};

@@ -1,5 +1,6 @@
 //! Reads of queues and tasks.
 
+use super::names::{Part, checked, list};
 use crate::damage::bad_row;
 use crate::limit::key::{self, LimitKey};
 use crate::queue::cohort::{self, WAITING};
@@ -7,13 +8,16 @@ use crate::queue::history::{attempts, failures};
 use crate::queue::id_of;
 use crate::queue::tally::{queue_row, type_rows};
 use crate::queue::task::{Task, part};
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{AttemptRow, CohortId, QueueKeys, QueueRange, TaskPart, Turn, TypeRow, decode_cohort_hash};
+use format::row::{
+    AttemptRow, CohortId, NamedRows, QueueKeys, QueueRange, TaskPart, Turn, TypeRow, decode_cohort_hash,
+};
 use model::{
-    Elapsed, Key, KeyRange, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef,
-    TaskState, View, ViewError, Wall, limits,
+    Elapsed, Key, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef, TaskState,
+    View, ViewError, Wall, gate_breaker, limits,
 };
 
 /// Everything about one task.
@@ -60,6 +64,8 @@ pub enum BlockedOn {
     Concurrency,
     /// A limit, for the key that the task has there.
     Limit { limit: String, key: String, closed: Closed },
+    /// Its breaker admits no task, for this long if that is known.
+    Breaker { breaker: String, opens_ms: Option<u64> },
 }
 
 /// Why a key of a limit is closed.
@@ -323,6 +329,10 @@ fn blocked_on(
         if let Some(closed) = LimitKey::of(gate, view)?.closed(gate.cost, now) {
             let opens_ms = |until: Elapsed| until.0.saturating_sub(now.0);
             let closed = match closed {
+                key::Closed::Breaker(until) => {
+                    let breaker = gate_breaker(&gate.limit).unwrap_or_default().to_owned();
+                    return Ok(Some(BlockedOn::Breaker { breaker, opens_ms: until.map(opens_ms) }));
+                }
                 key::Closed::Concurrency => Closed::Concurrency,
                 key::Closed::Rate(until) => Closed::Rate { opens_ms: opens_ms(until) },
                 key::Closed::Throttle(until) => Closed::Throttle { opens_ms: opens_ms(until) },
@@ -448,34 +458,8 @@ pub fn queues(
     after: Option<&QueueName<'_>>,
     limit: usize,
 ) -> Result<Vec<QueueName<'static>>, ViewError> {
-    const END: [u8; 8] = [0xff; 8];
-    let mut from = after.map_or_else(
-        || QueueKeys::name(Slot(0), ""),
-        |after| {
-            let mut key = QueueKeys::name(after.slot(Namespace::ROOT), after.as_str());
-            key.push(0);
-            key
-        },
-    );
-    let mut names = Vec::new();
-    while names.len() < limit {
-        let mut found = None;
-        view.scan(KeyRange { from: &from, to: &END }, Order::Ascending, &mut |key, _| {
-            found = Some(key.to_vec());
-            ControlFlow::Break(())
-        })?;
-        let Some(key) = found else { break };
-        match QueueKeys::parse_name(&key).map_err(|error| bad_row("queue key", error))? {
-            Some((_, name)) => {
-                names.push(name.into_owned());
-                from = key;
-                from.push(0);
-            }
-            None => match QueueKeys::next_name(&key) {
-                Some(next) => from = next,
-                None => break,
-            },
-        }
-    }
-    Ok(names)
+    let after = after.map(|name| (name.slot(Namespace::ROOT), name.as_str()));
+    let part = Part { after, limit, rows_max: usize::MAX };
+    let found = list(view, NamedRows::QUEUES, part, |name, _| Ok(Some(name.to_owned())))?;
+    found.items.into_iter().map(|name| checked(QueueName::new(name))).collect()
 }

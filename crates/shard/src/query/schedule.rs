@@ -1,15 +1,16 @@
 //! Reads of schedules.
 
+use super::names::{Part, checked, list};
 use crate::agenda::DueSchedule;
 use crate::damage::bad_row;
 use crate::queue::id_of;
 use crate::queue::task::Task;
 use crate::schedule::put_set::names;
 use crate::schedule::state::{definition, load_row, tally};
+use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
-use core::ops::ControlFlow;
-use format::row::{ScheduleRow, ScheduleTally, next_schedule, parse_schedule_key, schedule_key};
-use model::{KeyRange, Namespace, Order, QueueName, ScheduleName, Slot, TaskState, View, ViewError};
+use format::row::{NamedRows, ScheduleRow, ScheduleTally};
+use model::{Namespace, QueueName, ScheduleName, Slot, TaskState, View, ViewError};
 
 /// Everything about one schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,37 +62,13 @@ pub fn schedules(
     after: Option<&ScheduleName<'_>>,
     limit: usize,
 ) -> Result<Vec<(ScheduleName<'static>, ScheduleRow)>, ViewError> {
-    const END: [u8; 8] = [0xff; 8];
-    let mut from = after.map_or_else(
-        || schedule_key(Slot(0), ""),
-        |after| {
-            let mut key = schedule_key(after.slot(Namespace::ROOT), after.as_str());
-            key.push(0);
-            key
-        },
-    );
-    let mut found = Vec::new();
-    while found.len() < limit {
-        let mut row = None;
-        view.scan(KeyRange { from: &from, to: &END }, Order::Ascending, &mut |key, value| {
-            row = Some((key.to_vec(), value.to_vec()));
-            ControlFlow::Break(())
+    let after = after.map(|name| (name.slot(Namespace::ROOT), name.as_str()));
+    let found =
+        list(view, NamedRows::SCHEDULES, Part { after, limit, rows_max: usize::MAX }, |name, value| {
+            let row = ScheduleRow::decode(value).map_err(|error| bad_row("schedule row", error))?;
+            Ok(Some((checked(ScheduleName::new(name.to_owned()))?, row)))
         })?;
-        let Some((key, value)) = row else { break };
-        match parse_schedule_key(&key).map_err(|error| bad_row("schedule key", error))? {
-            Some((_, name)) => {
-                let row = ScheduleRow::decode(&value).map_err(|error| bad_row("schedule row", error))?;
-                found.push((name.into_owned(), row));
-                from = key;
-                from.push(0);
-            }
-            None => match next_schedule(&key) {
-                Some(next) => from = next,
-                None => break,
-            },
-        }
-    }
-    Ok(found)
+    Ok(found.items)
 }
 
 /// The names of an owner's schedules, as the owner has put them.

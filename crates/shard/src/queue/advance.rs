@@ -4,6 +4,7 @@
 //! dead letter, whatever its retry policy says. A delayed task whose time has come is ready. A task whose deadline has
 //! passed before it was claimed is a dead letter. A finished task that was kept long enough is gone.* The node proposes this. If the command is repeated or early, it changes nothing.
 
+use crate::breaker;
 use crate::damage::bad_row;
 use crate::overlay::Overlay;
 use crate::queue::settle::wait;
@@ -13,7 +14,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::FormatError;
 use format::row::{QueueKeys, QueueRange, TaskTimerKey};
-use model::{AdvanceTasks, Order, Outcome, TaskDue, TaskState, Timer, View, ViewError, limits};
+use model::{AdvanceTasks, CallOutcome, Order, Outcome, TaskDue, TaskState, Timer, View, ViewError, limits};
 
 /// Decides the command.
 pub(crate) fn apply<V: View>(
@@ -84,6 +85,8 @@ fn expire<V: View>(
         task.set_timer(TaskDue::Elapsed(claim.expires), queue, overlay);
         return Ok(());
     }
+    let lost = CallOutcome::Failed { class: WORKER_LOST.into() };
+    breaker::tasks::end(task, &claim.worker, lost, overlay)?;
     task.leave(queue, overlay)?;
     task.row.lost = task.row.lost.saturating_add(1);
     task.record_failure(&claim, WORKER_LOST, b"", queue, overlay)?;

@@ -5,6 +5,7 @@
 //! turns, and none of them starves the others. One that waits is in the list of a limit's key (`limit/list.rs`), and in
 //! the index under a rank of its own.
 
+use crate::breaker::tasks;
 use crate::damage::{bad_row, contradiction};
 use crate::limit::key::LimitKey;
 use crate::limit::list;
@@ -18,7 +19,7 @@ use format::row::{
     CohortId, CohortLane, CohortRow, CohortWait, Gate, Lane, LimitListId, QueueKeys, QueueRange, Turn,
     decode_number, encode_number,
 };
-use model::{Order, Position, TaskState, View, ViewError};
+use model::{Order, Position, TaskState, View, ViewError, gate_breaker};
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// The rank of cohorts that wait, in the index of their type.
@@ -369,8 +370,10 @@ pub(crate) fn closed_gate<V: View>(
 }
 
 /// The gates of a task that begins to run count it.
-pub(crate) fn begins<V: View>(task: &Task, overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewError> {
+pub(crate) fn begins<V: View>(task: &mut Task, overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewError> {
     let now = overlay.shard.elapsed;
+    let breaker = task.gates().iter().find_map(|gate| gate_breaker(&gate.limit));
+    task.row.call = breaker.map(|name| tasks::begin(name, overlay)).transpose()?;
     for gate in task.gates() {
         let mut key = LimitKey::of(gate, overlay)?;
         key.begins(gate.cost, now);

@@ -15,7 +15,8 @@ pub(crate) fn apply<V: View>(
     let mut queue = Queue::load_or_new(&put.queue, overlay)?;
     let resumes = queue.row.settings.paused && !put.settings.paused;
     let has_other_concurrency = queue.row.settings.options.concurrency != put.settings.options.concurrency;
-    let has_other_limits = queue.row.settings.options.limits != put.settings.options.limits;
+    let (before, options) = (&queue.row.settings.options, &put.settings.options);
+    let has_other_limits = before.limits != options.limits || before.breaker != options.breaker;
     queue.row_mut().settings = put.settings.clone();
     if has_other_limits {
         queue.row_mut().generation += 1;

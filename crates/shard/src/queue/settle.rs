@@ -4,17 +4,18 @@
 //! changes nothing.* A settlement that is sent again gets its first result again. A claim lasts until the node has
 //! ended it, so a worker that is a little late may still settle its task. Each settlement has a result of its own.
 
+use crate::breaker;
 use crate::limit::key::LimitKey;
 use crate::overlay::Overlay;
 use crate::queue::id_of;
 use crate::queue::tally::Queue;
 use crate::queue::task::{TOO_MANY_DEFERS, Task, WasBlocked};
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::vec::Vec;
 use format::row::{AttemptEnd, ClaimPart, CompletedPart, Gate, SettledBy, SettledPart, TaskPart};
 use model::{
-    Action, Elapsed, Failure, Outcome, Refusal, Settle, Settled, Settlement, TaskDue, TaskState, Throttle,
-    View, ViewError, limits,
+    Action, CallOutcome, Elapsed, Failure, Outcome, Refusal, Settle, Settled, Settlement, TaskDue, TaskState,
+    Throttle, View, ViewError, limits,
 };
 
 /// Decides the command.
@@ -88,6 +89,8 @@ fn one<V: View>(
         task.save(queue, overlay);
         return Ok(settled);
     };
+    let call = call_of(&settlement.action, &claim);
+    breaker::tasks::end(&mut task, &claim.worker, call, overlay)?;
     task.leave(queue, overlay)?;
     let result = end(&settlement.action, &claim, &mut task, queue, overlay)?;
     task.row.settled = Some(SettledPart { token: claim.token, action: by, result });
@@ -113,6 +116,17 @@ const fn ends_by(action: &Action<'_>) -> Option<SettledBy> {
         Action::Defer { .. } => Some(SettledBy::Defer),
         Action::Return => Some(SettledBy::Return),
         Action::Throttle(_) => Some(SettledBy::Throttle),
+    }
+}
+
+/// What the end of a claim says to the queue's breaker. An attempt that was to be cancelled may fail because of that.
+fn call_of<'a>(action: &'a Action<'_>, claim: &ClaimPart) -> CallOutcome<'a> {
+    match action {
+        Action::Complete { .. } => CallOutcome::Ok,
+        Action::Fail(failure) if !claim.cancelled => {
+            CallOutcome::Failed { class: Cow::Borrowed(&*failure.class) }
+        }
+        _ => CallOutcome::Ignored,
     }
 }
 

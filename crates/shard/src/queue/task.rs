@@ -522,6 +522,7 @@ impl Task {
             has_progress: false,
             has_failures: false,
             gates: None,
+            call: None,
             options: task.options.clone().into_owned(),
             replayed: None,
             completed: None,

@@ -1,5 +1,6 @@
 //! What readers see of queues and tasks.
 
+use model::gate_breaker;
 use model::limits::{TASK_ATTEMPTS_KEPT, TASK_FAILURES_KEPT};
 use model::{Elapsed, GroupName, Key, Position, QueueName, Slot, TaskRef, TaskState, Value, Wall};
 use reference_model::Simple;
@@ -136,6 +137,10 @@ fn blocked_on(model: &Simple, queue: &Queue, task: &Task) -> Option<BlockedOn> {
             let opens_ms = |until: u64| until - model.elapsed;
             let closed = match model.closed(&gate.limit, &gate.key, gate.cost)? {
                 limit::Closed::Full => Closed::Concurrency,
+                limit::Closed::Broken(until) => {
+                    let breaker = gate_breaker(&gate.limit).unwrap().to_owned();
+                    return Some(BlockedOn::Breaker { breaker, opens_ms: until.map(opens_ms) });
+                }
                 limit::Closed::Until(until) => Closed::Rate { opens_ms: opens_ms(until) },
                 limit::Closed::Throttled(until) => Closed::Throttle { opens_ms: opens_ms(until) },
             };

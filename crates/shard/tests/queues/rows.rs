@@ -134,7 +134,7 @@ fn compare_limits(model: &Simple, kinds: &Kinds<'_>) {
 }
 
 fn keys_of(limit: &str) -> LimitKeys {
-    LimitKeys { slot: model::slot_of(model::Namespace::ROOT, limit), limit: limit_key_hash(limit) }
+    LimitKeys { slot: model::gate_slot(limit), limit: limit_key_hash(limit) }
 }
 
 /// Nothing that is ready lies below where a claim begins to look.

@@ -6,6 +6,7 @@ use model::{
     AdvanceSchedule, CatchUp, Command, Effect, Elapsed, EntryClock, Key, SlotRange, TaskDue, TaskState,
     Value, ViewError, Wall,
 };
+use reference_model::breaker;
 use reference_model::queue::{Task, check, draw};
 use reference_model::schedule::draw as ticks;
 use reference_model::{Simple, draw as streams, reaction};
@@ -58,7 +59,8 @@ impl World {
     }
 
     fn draw(&mut self) -> Command<'static> {
-        match self.rng.below(28) {
+        match self.rng.below(31) {
+            28..=30 => breaker::command(&mut self.rng, &self.model),
             20..=23 => ticks::command(&mut self.rng, &self.model),
             24..=27 => ticks::own_command(&mut self.rng, &self.model),
             0..=1 => streams::command(&mut self.rng, &self.model),

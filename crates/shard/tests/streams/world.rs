@@ -4,9 +4,11 @@ use crate::entries;
 use crate::patchy::Patchy;
 use format::body::BodyRecord;
 use model::{
-    Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, ExecutionKey, Key, KeyId, LeaseName, Namespace,
-    Order, Position, Revision, Settings, Slot, SlotRange, Value, ValueName, ViewError, Wall,
+    Behaviour, BreakerCircuit, BreakerForced, BreakerName, BreakerSettings, Command, Cursor, Effect, Elapsed,
+    EntryClock, ExecutionKey, Key, KeyId, LeaseName, Namespace, Order, Position, Revision, Settings, Slot,
+    SlotRange, Value, ValueName, ViewError, Wall,
 };
+use reference_model::breaker;
 use reference_model::draw::{self, NAMES, name};
 use reference_model::{Held, Id, Simple, SimpleOutcome, Stream};
 use seeded_rng::Rng;
@@ -154,6 +156,7 @@ impl World {
         self.read_leases();
         self.read_values();
         self.read_executions();
+        self.read_breakers();
         if self.rng.one_in(8) {
             self.read_list();
         }
@@ -265,6 +268,37 @@ impl World {
             let run = ours.run.as_ref().filter(|run| now < run.expires);
             assert_eq!(found, run.map(|run| (run.expires - now, run.response.clone())));
         }
+    }
+
+    fn read_breakers(&self) {
+        let now = Elapsed(self.model.elapsed);
+        for name in breaker::NAMES {
+            let ours = self.model.breaker(name);
+            let found = query::breaker(&self.rows, &BreakerName::new(name).unwrap(), now).unwrap();
+            let ours = ours.map(|ours| {
+                let probes = ours.probes.iter().filter(|(_, until)| now.0 < *until).count();
+                (
+                    ours.shown(),
+                    ours.forced,
+                    ours.generation,
+                    ours.opened,
+                    ours.settings.clone(),
+                    probes as u32,
+                )
+            });
+            let none = (BreakerCircuit::Closed, BreakerForced::No, 0, 0, BreakerSettings::default(), 0);
+            let found =
+                (found.circuit, found.forced, found.generation, found.opened, found.settings, found.probes);
+            assert_eq!(found, ours.unwrap_or(none), "{name}");
+        }
+        let tally = query::breaker_tally(&self.rows, Slot(0)).unwrap();
+        let count =
+            |is: BreakerCircuit| self.model.breakers.iter().filter(|one| one.shown() == is).count() as u64;
+        let counts = [BreakerCircuit::Closed, BreakerCircuit::Open, BreakerCircuit::HalfOpen].map(count);
+        assert_eq!([tally.closed, tally.open, tally.half_open], counts, "breakers by state");
+        let listed = query::breakers(&self.rows, None, 100).unwrap();
+        let listed: BTreeSet<&str> = listed.iter().map(BreakerName::as_str).collect();
+        assert_eq!(listed, self.model.breakers.iter().map(|breaker| &breaker.name[..]).collect());
     }
 
     fn read_list(&mut self) {
@@ -379,6 +413,7 @@ impl World {
         assert!(kind(5) >= used, "leases");
         let written = self.model.values.iter().filter(|value| !value.contents.is_empty()).count();
         assert_eq!(kind(6), written, "values");
+        assert_eq!(kind(48), self.model.breakers.len(), "breakers");
         let executions = self.model.executions.iter().filter(|execution| execution.run.is_some()).count();
         assert_eq!((kind(47), kind(143)), (executions, executions), "executions and their timers");
         let removed: BTreeSet<u64> =

@@ -21,8 +21,10 @@ pub fn has_reason_to_wait(claim: &Claim<'_>, model: &Simple) -> Result<(), Strin
     }
 }
 
-/// Whether each ready task of the queue can be claimed. Of those that have limits, a claim has to find that out.
+/// Whether each ready task of the queue can be claimed. Of those that have limits or a breaker, a claim has to find that
+/// out.
 fn gives_out_tasks(queue: &Queue) -> bool {
-    let has_limits = !queue.settings.options.limits.is_empty() || !queue.cohorts.is_empty();
-    !queue.settings.paused && !has_limits && queue.free() > 0
+    let options = &queue.settings.options;
+    let has_gates = !options.limits.is_empty() || options.breaker.is_some() || !queue.cohorts.is_empty();
+    !queue.settings.paused && !has_gates && queue.free() > 0
 }

@@ -101,12 +101,15 @@ pub struct TaskBlockedOn {
     pub limit: Option<String>,
     /// `concurrency`, `rate` and `throttle`: the task's key of the limit.
     pub key: Option<String>,
-    /// `rate` and `throttle`: when the key may be open again.
+    /// `breaker`: the breaker.
+    pub breaker: Option<String>,
+    /// `rate`, `throttle` and `breaker`: when the task may go on.
     pub opens_in: Option<String>,
 }
 
 /// `time`: its time has not come. `key`: an earlier task has its key. `pause`: its queue is paused. `concurrency`: as many
 /// tasks run as may. `rate`: as many have begun as may. `throttle`: a worker has closed the key.
+/// `breaker`: its breaker is open, or admits only some tasks yet.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BlockedReason {
@@ -116,6 +119,7 @@ pub enum BlockedReason {
     Concurrency,
     Rate,
     Throttle,
+    Breaker,
 }
 
 /// The key of a limit that a worker closes.

@@ -1,6 +1,7 @@
 //! The JSON objects of requests and responses, as types. The server reads and writes JSON without them, for speed.
 //! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
+mod breaker;
 mod execution;
 mod limit;
 mod queue;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use breaker::*;
 pub use execution::*;
 pub use limit::*;
 pub use queue::*;
@@ -148,11 +150,32 @@ pub use schedule::*;
     ReactionList,
     ReactionDeleted,
     ListedQueue,
+    BreakerSettings,
+    BreakerWindow,
+    BreakerInForce,
+    Breaker,
+    BreakerCircuit,
+    BreakerForced,
+    BreakerFailure,
+    BreakerWorker,
+    BreakerDecision,
+    BreakerReason,
+    BreakerRecords,
+    BreakerRecord,
+    CallOutcome,
+    BreakerRecorded,
+    BreakerControlled,
+    QueueBreaker,
+    BreakerList,
+    ListedBreaker,
     LimitSettings,
     Rate,
     LimitInForce,
     Limit,
     LimitKey,
+    LeaseList,
+    ValueList,
+    ListedValue,
     LimitList,
     ListedLimit,
     QueueLimit,
@@ -349,6 +372,36 @@ pub struct StreamCheck {
 pub struct LeaseCheck {
     pub lease: String,
     pub token: String,
+}
+
+/// A page of the list of leases.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseList {
+    pub leases: Vec<Lease>,
+    /// Path and query of the next page; null on the last page.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// A page of the list of values.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValueList {
+    pub values: Vec<ListedValue>,
+    /// Path and query of the next page; null on the last page.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListedValue {
+    pub value: String,
+    pub revision: u64,
+    pub content_type: String,
+    /// The size of the content.
+    pub bytes: u64,
 }
 
 /// The value is at the expected revision.

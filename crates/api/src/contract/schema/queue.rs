@@ -1,6 +1,7 @@
 //! The JSON objects of task queues.
 
 use super::Problem;
+use super::breaker::QueueBreaker;
 use super::limit::{QueueLimit, TaskBlockedOn, Throttle};
 use serde::Deserialize;
 use serde_json::Value;
@@ -657,6 +658,8 @@ pub struct QueueSettings {
     pub concurrency: Option<u32>,
     /// At most 8 limits that hold for the queue's tasks.
     pub limits: Option<Vec<QueueLimit>>,
+    /// The breaker that the queue's tasks wait for while it is open.
+    pub breaker: Option<QueueBreaker>,
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]

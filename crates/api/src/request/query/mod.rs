@@ -10,7 +10,10 @@ use crate::contract::Operation;
 use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
-use model::{Cursor, LimitName, NameError, Order, QueueName, Revision, ScheduleName, TaskState, limits};
+use model::{
+    BreakerName, Cursor, LeaseName, LimitName, NameError, Order, QueueName, Revision, ScheduleName,
+    TaskState, ValueName, limits,
+};
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
 
@@ -272,7 +275,7 @@ impl ListTasks {
     }
 }
 
-/// A page of names: queues, limits or schedules.
+/// A page of names: queues, limits, breakers, leases, values or schedules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListNames<N> {
     /// The last name of the page before.
@@ -284,6 +287,12 @@ pub struct ListNames<N> {
 pub type ListQueues = ListNames<QueueName<'static>>;
 /// `GET /v1/limits`
 pub type ListLimits = ListNames<LimitName<'static>>;
+/// `GET /v1/leases`
+pub type ListLeases = ListNames<LeaseName<'static>>;
+/// `GET /v1/values`
+pub type ListValues = ListNames<ValueName<'static>>;
+/// `GET /v1/breakers`
+pub type ListBreakers = ListNames<BreakerName<'static>>;
 /// `GET /v1/schedules`
 pub type ListSchedules = ListNames<ScheduleName<'static>>;
 
@@ -300,6 +309,30 @@ impl ListLimits {
     /// When a parameter is unknown or cannot be used.
     pub fn parse(query: Option<&str>) -> Result<Self> {
         Self::read(Operation::ListLimits, query, LimitName::new)
+    }
+}
+
+impl ListLeases {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        Self::read(Operation::ListLeases, query, LeaseName::new)
+    }
+}
+
+impl ListValues {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        Self::read(Operation::ListValues, query, ValueName::new)
+    }
+}
+
+impl ListBreakers {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        Self::read(Operation::ListBreakers, query, BreakerName::new)
     }
 }
 

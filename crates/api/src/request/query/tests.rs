@@ -154,7 +154,12 @@ fn every_parameter_of_the_contract_can_be_used() {
                 Operation::GetGroup => GetGroup::parse(Some(&query)).map(drop),
                 Operation::ListTasks => ListTasks::parse(Some(&query)).map(drop),
                 Operation::ListQueues => ListQueues::parse(Some(&query)).map(drop),
-                Operation::GetLease | Operation::GetValue => watch(*operation, Some(&query), form).map(drop),
+                Operation::ListLeases => ListLeases::parse(Some(&query)).map(drop),
+                Operation::ListValues => ListValues::parse(Some(&query)).map(drop),
+                Operation::GetLease | Operation::GetValue | Operation::GetBreaker => {
+                    watch(*operation, Some(&query), form).map(drop)
+                }
+                Operation::ListBreakers => ListBreakers::parse(Some(&query)).map(drop),
                 Operation::ListLimits => ListLimits::parse(Some(&query)).map(drop),
                 Operation::ListSchedules => ListSchedules::parse(Some(&query)).map(drop),
                 other => panic!("{other:?} has parameters that no test reads"),

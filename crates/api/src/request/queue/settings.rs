@@ -5,13 +5,13 @@ use crate::json::{self, Reader};
 use crate::media;
 use crate::problem::Result;
 use crate::request::head::Head;
-use crate::request::limit;
 use crate::request::object::{Known, read_bool, read_duration_in, read_number_in, read_object};
+use crate::request::{breaker, limit};
 use http::HeaderMap;
 use model::{QueueSettings, limits};
 use std::ops::RangeInclusive;
 
-const MEMBERS: &str = "`retry`, `claim_timeout`, `lost_max`, `keep_done`, `keep_dead`, `backlog_max`, `paused`, `concurrency` and `limits`";
+const MEMBERS: &str = "`retry`, `claim_timeout`, `lost_max`, `keep_done`, `keep_dead`, `backlog_max`, `paused`, `concurrency`, `limits` and `breaker`";
 const KEEP: RangeInclusive<u64> = 0..=limits::TASK_DELAY_MS_MAX;
 
 /// Reads the request. It replaces all settings.
@@ -51,6 +51,7 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<QueueSettings> {
                 settings.options.concurrency = tasks.map(|tasks| u32::try_from(tasks).unwrap_or(u32::MAX));
             }
             "limits" => settings.options.limits = limit::read_queue_limits(reader)?,
+            "breaker" => settings.options.breaker = breaker::read_queue_breaker(reader)?,
             _ => return Ok(Known::No),
         }
         Ok(Known::Yes)
@@ -81,6 +82,10 @@ pub(crate) fn write(out: &mut Vec<u8>, settings: &QueueSettings) {
     if !settings.options.limits.is_empty() {
         out.extend_from_slice(b",\"limits\":");
         limit::write_queue_limits(out, &settings.options.limits);
+    }
+    if let Some(of_tasks) = &settings.options.breaker {
+        out.extend_from_slice(b",\"breaker\":");
+        breaker::write_queue_breaker(out, of_tasks);
     }
     out.push(b'}');
 }

@@ -41,7 +41,9 @@ pub struct BlockedOn<'a> {
     pub reason: &'static str,
     /// The limit, and the task's key of it.
     pub limit: Option<(&'a str, &'a str)>,
-    /// When the key may be open again.
+    /// Its breaker.
+    pub breaker: Option<&'a str>,
+    /// When it may go on.
     pub opens_ms: Option<u64>,
 }
 
@@ -53,6 +55,9 @@ impl BlockedOn<'_> {
         if let Some((limit, key)) = self.limit {
             write_text_member(out, "limit", limit);
             write_text_member(out, "key", key);
+        }
+        if let Some(breaker) = self.breaker {
+            write_text_member(out, "breaker", breaker);
         }
         if let Some(ms) = self.opens_ms {
             write_name(out, "opens_in");
@@ -406,7 +411,12 @@ mod tests {
             state: TaskState::Delayed,
             attempts: 1,
             delay_ms: Some(1_000),
-            blocked_on: Some(BlockedOn { reason: "rate", limit: Some(("api", "x")), opens_ms: Some(5) }),
+            blocked_on: Some(BlockedOn {
+                reason: "rate",
+                limit: Some(("api", "x")),
+                breaker: None,
+                opens_ms: Some(5),
+            }),
             claim: Some(("w", 500)),
             progress: Some(b"1"),
             result: Some(b"[2]"),

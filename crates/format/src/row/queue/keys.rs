@@ -1,9 +1,10 @@
 //! The keys of task queues. A queue is found by its name, and everything else of it by its id.
 
 use crate::row::key::{Fill, PREFIX_BYTES, Take, kind};
+use crate::row::named::NamedRows;
 use crate::wire::FormatError;
 use alloc::vec::Vec;
-use model::{Elapsed, IdHash, KeyRange, Namespace, Position, QueueName, Slot, TaskDue, Wall};
+use model::{Elapsed, IdHash, KeyRange, Namespace, Position, Slot, TaskDue, Wall};
 
 /// A queue in its slot: the beginning of the keys of all its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,35 +27,7 @@ impl QueueKeys {
     /// The key of the row that holds a queue's id.
     #[must_use]
     pub fn name(slot: Slot, name: &str) -> Vec<u8> {
-        let mut key = Fill::<PREFIX_BYTES>::new(slot, Namespace::ROOT, kind::QUEUE_NAME).done().to_vec();
-        key.extend_from_slice(name.as_bytes());
-        key
-    }
-
-    /// The slot and the name in the key of [`Self::name`]; `None` for the key of another kind of row.
-    ///
-    /// # Errors
-    /// [`FormatError`] for such a key without a valid name.
-    pub fn parse_name(key: &[u8]) -> Result<Option<(Slot, QueueName<'_>)>, FormatError> {
-        let Ok((slot, Namespace::ROOT, Take(name))) = Take::of(key, kind::QUEUE_NAME, "queue key") else {
-            return Ok(None);
-        };
-        let damaged = FormatError::Text { what: "queue name" };
-        let name = core::str::from_utf8(name).map_err(|_| damaged)?;
-        Ok(Some((slot, QueueName::new(name).map_err(|_| damaged)?)))
-    }
-
-    /// Where the next queue's name can be, after the key of another kind of row: in the same slot if names come after
-    /// it, or in the next slot. `None` at the end.
-    #[must_use]
-    pub fn next_name(key: &[u8]) -> Option<Vec<u8>> {
-        let (slot, rest) = key.split_first_chunk::<2>()?;
-        let slot = u16::from_be_bytes(*slot);
-        let names = Self::name(Slot(slot), "");
-        if rest < names.get(2..)? {
-            return Some(names);
-        }
-        slot.checked_add(1).map(|slot| Self::name(Slot(slot), ""))
+        NamedRows::QUEUES.key(slot, name)
     }
 
     /// The key of [`QueueRow`](super::QueueRow).

@@ -264,6 +264,9 @@ pub struct TaskRow {
     pub dead_class: Option<u128>,
     /// Its place in a group.
     pub group: Option<GroupPlace>,
+    /// While it runs, and a breaker of its queue has admitted it: the generation of the breaker, and the number of the
+    /// probe or 0.
+    pub call: Option<(u32, u32)>,
 }
 
 /// How the attempt ended that completed a task.
@@ -316,6 +319,12 @@ impl TaskRow {
         let mut options = options::List::default();
         if let Some(gates) = &self.gates {
             options.add(options::tag::GATES, |writer| gates.put(writer));
+        }
+        if let Some((generation, probe)) = self.call {
+            options.add(options::tag::CALL, |writer| {
+                writer.varint(u64::from(generation));
+                writer.varint(u64::from(probe));
+            });
         }
         options::add_task_options(&mut options, &self.options);
         options::add_wall(&mut options, options::tag::REPLAYED, self.replayed);
@@ -404,6 +413,7 @@ impl TaskRow {
             })?,
             ready: get_option(&mut reader, |reader| Ok((reader.u8()?, Position(reader.u64()?))))?,
             gates: None,
+            call: None,
             options: TaskOptions::default(),
             replayed: None,
             completed: None,
@@ -416,6 +426,7 @@ impl TaskRow {
             options::read(&mut reader, |tag, option| {
                 match tag {
                     options::tag::GATES => row.gates = Some(Gates::get(option)?),
+                    options::tag::CALL => row.call = Some((get_u32(option)?, get_u32(option)?)),
                     options::tag::REPLAYED => row.replayed = Some(Wall(option.u64()?)),
                     options::tag::COMPLETED => {
                         let ended = Wall(option.u64()?);

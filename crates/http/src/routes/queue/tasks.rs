@@ -158,19 +158,22 @@ fn shown(task: &TaskView) -> Task<'_> {
 }
 
 fn blocked_on(why: &query::BlockedOn) -> BlockedOn<'_> {
-    let plain = |reason| BlockedOn { reason, limit: None, opens_ms: None };
+    let plain = |reason| BlockedOn { reason, limit: None, breaker: None, opens_ms: None };
     match why {
         query::BlockedOn::Time => plain("time"),
         query::BlockedOn::Key => plain("key"),
         query::BlockedOn::Pause => plain("pause"),
         query::BlockedOn::Concurrency => plain("concurrency"),
+        query::BlockedOn::Breaker { breaker, opens_ms } => {
+            BlockedOn { reason: "breaker", limit: None, breaker: Some(breaker), opens_ms: *opens_ms }
+        }
         query::BlockedOn::Limit { limit, key, closed } => {
             let (reason, opens_ms) = match closed {
                 Closed::Concurrency => ("concurrency", None),
                 Closed::Rate { opens_ms } => ("rate", Some(*opens_ms)),
                 Closed::Throttle { opens_ms } => ("throttle", Some(*opens_ms)),
             };
-            BlockedOn { reason, limit: Some((limit, key)), opens_ms }
+            BlockedOn { reason, limit: Some((limit, key)), breaker: None, opens_ms }
         }
     }
 }

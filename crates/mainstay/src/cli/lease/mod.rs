@@ -5,7 +5,7 @@ mod run;
 
 use super::Global;
 use super::failure::{Failure, Result};
-use super::output::{Align, Output, Table, stdout};
+use super::output::{Align, Output, Table, print_list, stdout};
 use mainstay_client::LeaseToken;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -23,6 +23,8 @@ pub(crate) enum Command {
         /// The lease
         lease: String,
     },
+    /// List the leases that someone holds or waits for
+    List,
     /// Run a command only while a lease is held
     ///
     /// Waits for the lease, runs the command, renews the lease at a third of its time, and releases it when the
@@ -86,6 +88,7 @@ pub(crate) fn run(global: &Global, command: Command) -> Result {
         Command::Renew(args) => renew(global, args),
         Command::Release(args) => Ok(global.client()?.release_lease(&args.lease, &LeaseToken(args.token))?),
         Command::Get { lease } => get(global, &lease),
+        Command::List => list(global),
         Command::Run(args) => run::run(global, args),
         Command::Held(args) => Err(held::run(&args)),
     }
@@ -115,6 +118,35 @@ fn renew(global: &Global, args: TokenArgs) -> Result {
         writeln!(out, r#"{{"remaining_ms":{}}}"#, left.as_millis())?;
     }
     Ok(out.flush()?)
+}
+
+fn list(global: &Global) -> Result {
+    let leases = global.run(async |client| Ok(client.leases().await?))?;
+    let columns = [
+        ("LEASE", Align::Left),
+        ("HOLDER", Align::Left),
+        ("TOKEN", Align::Left),
+        ("REMAINING", Align::Right),
+        ("WAITING", Align::Right),
+    ];
+    print_list(global.output, &leases, &columns, |table, lease| {
+        let row = |holder: &str, token: &str, remaining: String| {
+            vec![
+                lease.lease.clone(),
+                holder.to_owned(),
+                token.to_owned(),
+                remaining,
+                lease.waiting.to_string(),
+            ]
+        };
+        for held in &lease.holders {
+            table.row(row(&held.holder, &held.token.0, format!("{} ms", held.remaining_ms)))?;
+        }
+        if lease.holders.is_empty() {
+            table.row(row("-", "-", "-".to_owned()))?;
+        }
+        Ok(())
+    })
 }
 
 fn get(global: &Global, lease: &str) -> Result {

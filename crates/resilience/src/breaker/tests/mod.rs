@@ -4,7 +4,7 @@ mod bugs;
 mod model;
 mod rules;
 
-use super::{Circuit, Config, Request, Snapshot, State, Ticket, Transition, Window};
+use super::{Circuit, Config, Request, SavedCalls, Snapshot, State, Ticket, Transition, Window};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use core::time::Duration;
 

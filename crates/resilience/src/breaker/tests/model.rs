@@ -226,6 +226,10 @@ fn walk(rng: &mut Rng, steps: u64) -> [u64; 3] {
                 changes[to as usize] += 1;
             }
         }
+        if rng.one_in(7) {
+            // As if it had been stored meanwhile.
+            state = State::restore(state.save());
+        }
         assert_eq!(state.circuit(), model.circuit, "step {step}, {config:?}");
         changes[Circuit::HalfOpen as usize] += u64::from(model.circuit == Circuit::HalfOpen);
     }

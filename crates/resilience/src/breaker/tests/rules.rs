@@ -325,3 +325,35 @@ fn a_deserialized_state_decides_like_the_original() {
     bench.calls("s");
     assert_eq!(bench.circuit(), Circuit::Closed);
 }
+
+#[test]
+fn no_saved_state_makes_a_restored_breaker_panic() {
+    let mut rng = crate::test_rng::Rng(0x5a_7ed);
+    let config = Config::new().window(Window::Calls(70)).calls_min(5);
+    for _ in 0..crate::test_rng::steps(2_000) {
+        let words =
+            |rng: &mut crate::test_rng::Rng| (0..rng.below(4)).map(|_| rng.next()).collect::<Vec<u64>>();
+        let mut saved = config.state().save();
+        saved.calls = SavedCalls::Count {
+            length: rng.below(80) as u32,
+            next: rng.next() as u32,
+            calls: rng.next() as u32,
+            failed: words(&mut rng),
+            slow: words(&mut rng),
+        };
+        if rng.one_in(3) {
+            let (bucket_nanos, newest) = (rng.below(3), rng.next());
+            saved.calls = SavedCalls::Time { bucket_nanos, newest, buckets: Vec::new() };
+        }
+        saved.consecutive = rng.next() as u32;
+        saved.trips = rng.next() as u32;
+        let mut state = State::restore(saved);
+        for millis in 0..20 {
+            let input = Input { now: Time::from_millis(millis * 10_000), random: rng.next() };
+            if let Some(ticket) = config.ask(&mut state, input, Request::default()).admitted() {
+                config.tell(&mut state, input, ticket, Outcome::Failure, 1);
+            }
+        }
+        assert!(config.snapshot(&state, Time::ZERO).trips > 0, "it works on");
+    }
+}

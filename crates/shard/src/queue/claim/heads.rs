@@ -34,7 +34,8 @@ pub(super) fn are_needed<V: View>(
         queue.has_type(task_type, overlay)?;
     }
     let has_cohorts = queue.types().any(|(_, row)| row.cohorts.ready + row.cohorts.waiting > 0);
-    Ok(has_cohorts || !queue.row.settings.options.limits.is_empty())
+    let options = &queue.row.settings.options;
+    Ok(has_cohorts || !options.limits.is_empty() || options.breaker.is_some())
 }
 
 /// A head. Heads are in the order in which they are claimed.

@@ -1,0 +1,134 @@
+//! The library's configuration and state, from and to what is stored.
+
+use core::time::Duration;
+use format::row::{BreakerCalls, BreakerMode, BreakerState};
+use mainstay_resilience::Time;
+use mainstay_resilience::breaker::{Config, Forced, Saved, SavedCalls, SavedMode, State, Window};
+use mainstay_resilience::window::Tally;
+use model::{BreakerForced, BreakerSettings, BreakerWindow};
+
+/// Into how many parts a window of time is divided.
+const BUCKETS: u32 = 10;
+
+/// Open times have no jitter: of all callers in the cluster, one gets the probe.
+pub(super) fn config(settings: &BreakerSettings) -> Config {
+    let ms = Duration::from_millis;
+    Config::new()
+        .window(match settings.window {
+            BreakerWindow::Calls(calls) => Window::Calls(calls),
+            BreakerWindow::Time(length_ms) => Window::Time { length: ms(length_ms), buckets: BUCKETS },
+        })
+        .calls_min(settings.calls_min)
+        .failure_percent(settings.failure_percent)
+        .consecutive_failures(settings.consecutive_failures)
+        .sources_min(settings.workers_min)
+        .sources_within(ms(settings.workers_within_ms))
+        .open_for(ms(settings.open_ms))
+        .open_for_max(ms(settings.open_ms_max))
+        .open_jitter_percent(0)
+        .forget_after(ms(settings.forget_after_ms))
+        .probes(settings.probes)
+        .probes_at_once(settings.probes_at_once)
+        .probe_success_percent(settings.probe_success_percent)
+        .probe_for(ms(settings.probe_ms))
+        .ramp_for(ms(settings.ramp_ms))
+        .ramp_from_percent(settings.ramp_from_percent)
+}
+
+pub(super) fn save(state: &State) -> BreakerState {
+    let saved = state.save();
+    let pairs = |pairs: alloc::vec::Vec<(u32, Time)>| {
+        pairs.into_iter().map(|(number, time)| (number, time.as_nanos())).collect()
+    };
+    BreakerState {
+        mode: match saved.mode {
+            SavedMode::Closed => BreakerMode::Closed,
+            SavedMode::Ramp => BreakerMode::Ramp,
+            SavedMode::Open { until } => BreakerMode::Open(until.as_nanos()),
+            SavedMode::HalfOpen => BreakerMode::HalfOpen,
+        },
+        forced: match saved.forced {
+            Forced::No => BreakerForced::No,
+            Forced::Open => BreakerForced::Open,
+            Forced::Closed => BreakerForced::Closed,
+        },
+        generation: saved.generation,
+        since: saved.since.as_nanos(),
+        calls: match saved.calls {
+            // No outcome is ever slow.
+            SavedCalls::Count { length, next, calls, failed, slow: _ } => {
+                BreakerCalls::Count { length, next, calls, failed }
+            }
+            SavedCalls::Time { bucket_nanos, newest, buckets } => BreakerCalls::Time {
+                bucket_nanos,
+                newest,
+                buckets: buckets.into_iter().map(|bucket| (bucket.calls, bucket.failures)).collect(),
+            },
+        },
+        consecutive: saved.consecutive,
+        trips: saved.trips,
+        sources: pairs(saved.sources),
+        probes: pairs(saved.probes),
+        probe_last: saved.probe_last,
+        probes_succeeded: saved.probes_succeeded,
+        probes_failed: saved.probes_failed,
+    }
+}
+
+pub(super) fn restore(state: &BreakerState) -> State {
+    let pairs = |pairs: &[(u32, u64)]| {
+        pairs.iter().map(|(number, nanos)| (*number, Time::from_nanos(*nanos))).collect()
+    };
+    State::restore(Saved {
+        mode: match state.mode {
+            BreakerMode::Closed => SavedMode::Closed,
+            BreakerMode::Ramp => SavedMode::Ramp,
+            BreakerMode::Open(until) => SavedMode::Open { until: Time::from_nanos(until) },
+            BreakerMode::HalfOpen => SavedMode::HalfOpen,
+        },
+        forced: match state.forced {
+            BreakerForced::No => Forced::No,
+            BreakerForced::Open => Forced::Open,
+            BreakerForced::Closed => Forced::Closed,
+        },
+        generation: state.generation,
+        since: Time::from_nanos(state.since),
+        calls: match &state.calls {
+            BreakerCalls::Count { length, next, calls, failed } => SavedCalls::Count {
+                length: *length,
+                next: *next,
+                calls: *calls,
+                failed: failed.clone(),
+                slow: alloc::vec::Vec::new(),
+            },
+            BreakerCalls::Time { bucket_nanos, newest, buckets } => SavedCalls::Time {
+                bucket_nanos: *bucket_nanos,
+                newest: *newest,
+                buckets: buckets
+                    .iter()
+                    .map(|(calls, failures)| Tally { calls: *calls, failures: *failures, slow: 0 })
+                    .collect(),
+            },
+        },
+        consecutive: state.consecutive,
+        trips: state.trips,
+        sources: pairs(&state.sources),
+        probes: pairs(&state.probes),
+        probe_last: state.probe_last,
+        probes_succeeded: state.probes_succeeded,
+        probes_failed: state.probes_failed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mainstay_resilience::Decide;
+
+    #[test]
+    fn the_default_settings_are_those_of_the_library() {
+        let config = config(&BreakerSettings::default());
+        assert_eq!(config, Config::new().open_jitter_percent(0));
+        assert!(config.check().is_ok());
+    }
+}
