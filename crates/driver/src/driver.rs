@@ -53,6 +53,8 @@ pub enum Effect<D: Disk, S: State, R: Replies> {
     TimeClosed { reply: R::TimeClosed, result: Result<ClosedTime, Unavailable> },
     /// Something has happened to the row that this request waited for, or the reason why it cannot wait.
     Woken { reply: R::Woken, result: Result<(), Unavailable> },
+    /// This many tasks have become dead letters.
+    TasksDied(u32),
     /// The node leads and has applied everything that was in its log.
     Ready { replayed_entries: u64 },
     /// It has changed whether the disk has space, or why it has not.
@@ -286,6 +288,7 @@ where
                 }
                 Output::ReactionsChanged => self.reactions.changed(),
                 Output::Reacted => self.reactions.applied(),
+                Output::TasksDied(tasks) => held.push(Effect::TasksDied(tasks)),
                 Output::Wait(at) => held.push(Effect::Wait(at)),
                 Output::Continue => held.push(Effect::Continue),
                 Output::Stopped => held.push(Effect::Stopped),

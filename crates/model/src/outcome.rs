@@ -280,6 +280,8 @@ pub enum Effect {
     Notify { key: Key },
     /// Tasks of this type can be claimed that could not be claimed before, this many.
     TasksReady { queue: QueueName<'static>, task_type: String, tasks: u32 },
+    /// This many tasks have become dead letters.
+    TasksDied { tasks: u32 },
 }
 
 /// When the node must propose a command of its own. Timers are rows in the slot of what they are about.

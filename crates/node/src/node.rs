@@ -423,6 +423,7 @@ where
                         woken.extend(self.waiting.wake(key));
                     }
                     Effect::TasksReady { .. } => ready.push(effect.clone()),
+                    Effect::TasksDied { tasks } => out.extend(self.died(*tasks)),
                     Effect::BodiesRemoved { .. } | Effect::TimerSet { .. } => {}
                 }
             }
@@ -448,6 +449,12 @@ where
         self.claim_ready(ready, out);
         out.extend(woken.into_iter().map(|reply| Output::Woken { reply, result: Ok(()) }));
         out.push(Output::Visible(self.visible));
+    }
+
+    /// Tasks have become dead letters. Those of entries that are replayed were counted before, and those of a follower
+    /// are counted by the leader.
+    fn died(&self, tasks: u32) -> Option<Output<E::Io, R>> {
+        matches!(self.phase, Phase::Leading | Phase::Draining).then_some(Output::TasksDied(tasks))
     }
 
     /// Proposes waiting claims again, because tasks are ready for them.

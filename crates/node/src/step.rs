@@ -55,6 +55,8 @@ pub enum Output<Io, R: Replies> {
     Reacted,
     /// A reaction was created, changed or deleted.
     ReactionsChanged,
+    /// This many tasks have become dead letters.
+    TasksDied(u32),
     /// The node leads and has applied everything that was in its log.
     Ready { replayed_entries: u64 },
     /// Give [`Input::TimerDue`] at this time. It replaces the time set before; `None` means no timer.

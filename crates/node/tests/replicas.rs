@@ -160,6 +160,7 @@ impl Replica {
             | Output::Wait(_)
             | Output::Continue
             | Output::Reacted
+            | Output::TasksDied(_)
             | Output::ReactionsChanged => {}
         }
     }

@@ -122,6 +122,7 @@ fn kinds(out: &[Out]) -> Vec<String> {
             Output::Visible(_) => "visible".into(),
             Output::Ready { .. } => "ready".into(),
             Output::Reacted => "reacted".into(),
+            Output::TasksDied(tasks) => format!("{tasks} dead"),
             Output::ReactionsChanged => "reactions changed".into(),
             Output::Wait(_) => "wait".into(),
             Output::Continue => "continue".into(),

@@ -1,10 +1,11 @@
 //! Commands and outcomes in the words of the model.
 
 use crate::breaker::BreakerAsk;
+use crate::queue::{NewTask, Settlement};
 use crate::reaction::ReactionAsk;
 use crate::{
     Acquire, Append, Ask, Complete, Condition, EventRef, ExecutionAsk, Expect, Id, Keep, Key, Sent, Simple,
-    SimpleOutcome, Write as SimpleWrite,
+    SimpleOutcome, Write as SimpleWrite, Wrote,
 };
 use model::{
     Appended, Begun, Check, Command, CompleteExecution, Cursor, Expected, Fingerprint, Identity, Keyed,
@@ -172,8 +173,14 @@ impl Simple {
         let write = |write: &Write<'_>| match write {
             Write::Append(append) => SimpleWrite::Append(self.append_of(append)),
             Write::CompleteExecution(complete) => SimpleWrite::Complete(self.complete_of(complete)),
-            // Nothing draws them.
-            Write::Enqueue(_) | Write::Settle(_) => unimplemented!("tasks in a transaction"),
+            Write::Enqueue(enqueue) => SimpleWrite::Enqueue(
+                self.queues.number(enqueue.queue.as_str()),
+                enqueue.tasks.iter().map(NewTask::of).collect(),
+            ),
+            Write::Settle(settle) => SimpleWrite::Settle(
+                self.queues.number(settle.queue.as_str()),
+                settle.settlements.iter().map(Settlement::of).collect(),
+            ),
         };
         let writes = transaction.writes.iter().map(write).collect();
         Ask::Transaction(transaction.keyed.as_ref().map(key), checks, writes)
@@ -219,10 +226,9 @@ impl From<&Outcome> for SimpleOutcome {
                 let (slot, event_refs) = event_refs(appended);
                 Self::Appended(slot, event_refs)
             }
-            Outcome::Transacted { replayed, writes } => Self::Transacted {
-                replayed: *replayed,
-                writes: writes.iter().filter_map(Written::appended).map(event_refs).collect(),
-            },
+            Outcome::Transacted { replayed, writes } => {
+                Self::Transacted { replayed: *replayed, writes: writes.iter().map(Wrote::from).collect() }
+            }
             Outcome::SettingsPut => Self::SettingsPut,
             Outcome::StreamDeleted { last } => Self::Deleted(last.map(|last| last.0)),
             Outcome::Progressed { .. } => Self::Progressed,
@@ -313,13 +319,31 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::ScheduleOwned { schedule } => Self::ScheduleOwned(schedule as usize),
                 Refusal::TickInFuture => Self::TickInFuture,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
-                Refusal::TaskConflict { .. } => Self::TaskConflict,
+                Refusal::TaskConflict { part, task } => {
+                    Self::TaskConflict { part: part as usize, task: task as usize }
+                }
                 Refusal::GroupConflict => Self::GroupConflict,
-                Refusal::ClaimLost { .. } => unimplemented!("tasks in a transaction"),
+                Refusal::ClaimLost { part, settlement } => {
+                    Self::ClaimLost { part: part as usize, settlement: settlement as usize }
+                }
                 Refusal::CursorBeyondEnd { end } => Self::CursorBeyondEnd(end.0),
                 Refusal::TooManyReactions => Self::TooManyReactions,
                 Refusal::ReactionMoved => Self::ReactionMoved,
             },
+        }
+    }
+}
+
+impl From<&Written> for Wrote {
+    fn from(written: &Written) -> Self {
+        match written {
+            Written::Appended(appended) => {
+                let (slot, event_refs) = event_refs(appended);
+                Self::Appended(slot, event_refs)
+            }
+            Written::Enqueued(enqueued) => Self::Enqueued(enqueued.slot.0, enqueued.tasks.clone()),
+            Written::Settled(settled) => Self::Settled(settled.clone()),
+            Written::ExecutionCompleted => Self::Completed,
         }
     }
 }

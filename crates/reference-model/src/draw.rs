@@ -41,22 +41,10 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
         120..=129 => value_command(rng, model),
         130..=144 => execution_command(rng, model),
         0..=59 => Command::Append(Append { keyed: keyed(rng), ..append(rng, model) }),
-        60..=79 => {
-            let checks = (0..rng.below(3)).map(|_| {
-                if rng.one_in(4) {
-                    return lease_or_value_check(rng, model);
-                }
-                let (stream, expected) = stream_and_expected(rng, model);
-                Check::Stream { stream: name(stream), expected }
-            });
-            let checks = checks.collect();
-            let writes = (0..rng.below(5)).map(|_| match rng.below(6) {
-                0 => Write::CompleteExecution(complete(rng, model)),
-                _ => Write::Append(append(rng, model)),
-            });
-            let writes = writes.collect();
-            Command::Transaction(Transaction { keyed: keyed(rng), checks, writes })
-        }
+        60..=79 => Command::Transaction(transaction(rng, model, |rng, model| match rng.below(6) {
+            0 => Write::CompleteExecution(complete(rng, model)),
+            _ => Write::Append(append(rng, model)),
+        })),
         80..=86 => {
             Command::PutSettings(PutSettings { stream: name(stream(rng)), settings: settings(rng, model) })
         }
@@ -65,6 +53,24 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
             Command::DeleteStream(DeleteStream { stream: name(stream), expected })
         }
     }
+}
+
+/// A transaction with writes of some kind.
+pub(crate) fn transaction(
+    rng: &mut Rng,
+    model: &Simple,
+    write: impl Fn(&mut Rng, &Simple) -> Write<'static>,
+) -> Transaction<'static> {
+    let checks = (0..rng.below(3)).map(|_| {
+        if rng.one_in(4) {
+            return lease_or_value_check(rng, model);
+        }
+        let (stream, expected) = stream_and_expected(rng, model);
+        Check::Stream { stream: name(stream), expected }
+    });
+    let checks = checks.collect();
+    let writes = (0..rng.below(5)).map(|_| write(rng, model)).collect();
+    Transaction { keyed: keyed(rng), checks, writes }
 }
 
 /// A command that a node proposes on its own.
@@ -212,7 +218,7 @@ fn execution_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     }
 }
 
-fn complete(rng: &mut Rng, model: &Simple) -> CompleteExecution<'static> {
+pub(crate) fn complete(rng: &mut Rng, model: &Simple) -> CompleteExecution<'static> {
     let at = execution(rng);
     CompleteExecution {
         key: execution_key(at),
@@ -274,7 +280,7 @@ fn stream_and_expected(rng: &mut Rng, model: &Simple) -> (usize, Expected) {
     (stream, expected)
 }
 
-fn append(rng: &mut Rng, model: &Simple) -> Append<'static> {
+pub(crate) fn append(rng: &mut Rng, model: &Simple) -> Append<'static> {
     let (stream, expected) = stream_and_expected(rng, model);
     let count = rng.pick(&[0, 1, 1, 1, 1, 2, 3, 6]);
     let events = (0..count).map(|_| new_event(&sent(rng, model, stream))).collect();

@@ -33,7 +33,7 @@ use model::{
     BreakerDecision, BreakerRecorded, Claimed, Cursor, EnqueuedTask, KeyDifference, Namespace, Outcome,
     ScheduleControlled, Settled, TaskState, TasksChanged, slot_of,
 };
-use queue::{QueueAsk, Queues};
+use queue::{NewTask, QueueAsk, Queues, Settlement};
 use reaction::{Reaction, ReactionAsk};
 use schedule::{Schedule, ScheduleAsk};
 use std::collections::BTreeMap;
@@ -168,7 +168,7 @@ pub enum SimpleOutcome {
     Appended(u16, Vec<EventRef>),
     Transacted {
         replayed: bool,
-        writes: Vec<(u16, Vec<EventRef>)>,
+        writes: Vec<Wrote>,
     },
     SettingsPut,
     Deleted(Option<u64>),
@@ -190,7 +190,14 @@ pub enum SimpleOutcome {
     LimitDeleted,
     NoLimit,
     TasksChanged(TasksChanged),
-    TaskConflict,
+    TaskConflict {
+        part: usize,
+        task: usize,
+    },
+    ClaimLost {
+        part: usize,
+        settlement: usize,
+    },
     /// The group's position and slot, and whether it was there already.
     GroupCreated(u64, u16, bool),
     GroupConflict,
@@ -331,24 +338,40 @@ impl SimpleOutcome {
 
     fn again(mut self) -> Self {
         let mark = |refs: &mut Vec<EventRef>| refs.iter_mut().for_each(|event| event.replayed = true);
+        // A task that was a conflict when the key was first used is still one.
+        let mark_tasks = |tasks: &mut Vec<EnqueuedTask>| {
+            tasks.iter_mut().for_each(|task| {
+                if let EnqueuedTask::Added(position) = *task {
+                    *task = EnqueuedTask::Replayed(position);
+                }
+            });
+        };
         match &mut self {
             Self::Appended(_, event_refs) => mark(event_refs),
             Self::Transacted { replayed, writes } => {
                 *replayed = true;
-                writes.iter_mut().for_each(|(_, event_refs)| mark(event_refs));
+                writes.iter_mut().for_each(|wrote| match wrote {
+                    Wrote::Appended(_, event_refs) => mark(event_refs),
+                    Wrote::Enqueued(_, tasks) => mark_tasks(tasks),
+                    Wrote::Settled(_) | Wrote::Completed => {}
+                });
             }
             Self::ValuePut { replayed, .. } => *replayed = true,
             Self::ScheduleControlled(controlled) => controlled.replayed = true,
-            // A task that was a conflict when the key was first used is still one.
-            Self::Enqueued(_, tasks) => tasks.iter_mut().for_each(|task| {
-                if let EnqueuedTask::Added(position) = *task {
-                    *task = EnqueuedTask::Replayed(position);
-                }
-            }),
+            Self::Enqueued(_, tasks) => mark_tasks(tasks),
             _ => {}
         }
         self
     }
+}
+
+/// What one write of a transaction has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    Appended(u16, Vec<EventRef>),
+    Enqueued(u16, Vec<EnqueuedTask>),
+    Settled(Vec<Settled>),
+    Completed,
 }
 
 #[derive(Clone, Debug)]
@@ -408,13 +431,16 @@ pub enum Condition {
 pub enum Write {
     Append(Append),
     Complete(Complete),
+    /// Into a queue, which is given by its number.
+    Enqueue(usize, Vec<NewTask>),
+    Settle(usize, Vec<Settlement>),
 }
 
 impl Write {
     fn append(&self) -> Option<&Append> {
         match self {
             Self::Append(append) => Some(append),
-            Self::Complete(_) => None,
+            Self::Complete(_) | Self::Enqueue(..) | Self::Settle(..) => None,
         }
     }
 }
@@ -507,7 +533,11 @@ impl Simple {
                 self.keyed(key.map(|key| Key { slot, ..key }), |model| model.append(append))
             }
             Ask::Transaction(key, checks, writes) => {
-                self.keyed(*key, |model| model.transaction(checks, writes))
+                self.queues.begin_entry();
+                let outcome = self.keyed(*key, |model| model.transaction(checks, writes));
+                self.settle_groups();
+                self.open_freed();
+                outcome
             }
             Ask::Keep(stream, keep) => self.keep(*stream, *keep),
             Ask::Delete(stream, expect) => self.delete(*stream, *expect),
@@ -577,10 +607,10 @@ impl Simple {
 
     fn append(&mut self, append: &Append) -> SimpleOutcome {
         match self.write_all(&[], &[Write::Append(append.clone())]) {
-            Ok((_, mut writes)) => {
-                let (slot, event_refs) = writes.remove(0);
-                SimpleOutcome::Appended(slot, event_refs)
-            }
+            Ok((_, writes)) => match writes.into_iter().next() {
+                Some(Wrote::Appended(slot, event_refs)) => SimpleOutcome::Appended(slot, event_refs),
+                other => unreachable!("an append has done {other:?}"),
+            },
             Err(refusal) => refusal,
         }
     }

@@ -1,12 +1,24 @@
 //! Appends and transactions in the model. Everything is looked up, then done, and undone if it is refused.
 
-use super::{Append, Condition, Event, EventRef, Id, Sent, Simple, SimpleOutcome, Write};
-
-/// Each write's slot, and where its events are.
-pub(crate) type EventRefs = Vec<(u16, Vec<EventRef>)>;
+use super::{
+    Append, Condition, Event, EventRef, Execution, Id, Sent, Simple, SimpleOutcome, Stream, Write, Wrote,
+};
+use crate::breaker::Breaker;
+use crate::queue::{NewTask, Queues, Settlement, Task};
+use crate::schedule::Schedule;
+use model::{EnqueuedTask, Position};
 
 /// The request's events that are already stored: write, event, and where it is.
 type Old = Vec<(usize, usize, EventRef)>;
+
+/// The state before a transaction, as far as it may change it. A group changes only after a command.
+struct Before {
+    streams: Vec<(usize, Stream)>,
+    last: u64,
+    appended: usize,
+    executions: Vec<Execution>,
+    queues: Option<(Queues, Vec<Schedule>, Vec<Breaker>)>,
+}
 
 impl Simple {
     /// The kept event with the same identity, if any.
@@ -25,59 +37,144 @@ impl Simple {
         Some((revision, *event))
     }
 
-    /// Does everything or nothing, and returns whether every event existed before.
+    /// Does everything or nothing, and returns whether everything was done before.
     pub(crate) fn write_all(
         &mut self,
         checks: &[Condition],
         writes: &[Write],
-    ) -> Result<(bool, EventRefs), SimpleOutcome> {
+    ) -> Result<(bool, Vec<Wrote>), SimpleOutcome> {
         let old = self.find_all(writes)?;
-        let appends = || writes.iter().filter_map(Write::append);
-        let events: usize = appends().map(|append| append.events.len()).sum();
-        let completed = |write: &Write| match write {
-            Write::Append(_) => true,
-            Write::Complete(complete) => self.is_completed(complete),
-        };
-        let all_old = !writes.is_empty()
-            && (appends().count() == 0 || events > 0 && old.len() == events)
-            && writes.iter().all(completed);
-        if !all_old {
-            for (part, check) in checks.iter().enumerate() {
-                if let Some(refusal) = self.refusal(part, *check) {
-                    return Err(refusal);
-                }
+        if let Some(done) = self.done_before(writes, &old) {
+            return Ok((true, done));
+        }
+        for (part, check) in checks.iter().enumerate() {
+            if let Some(refusal) = self.refusal(part, *check) {
+                return Err(refusal);
             }
         }
-        let before: Vec<_> =
-            appends().map(|append| (append.stream, self.streams[append.stream].clone())).collect();
-        let (last, appended, executions) = (self.last, self.appended.len(), self.executions.clone());
+        let before = self.before(writes);
         let mut done = Vec::new();
         // Where each event with a client's id went that was new in this request.
         let mut gone = Vec::new();
         for (at, write) in writes.iter().enumerate() {
             let part = checks.len() + at;
-            let refused = match write {
-                _ if all_old => None,
-                Write::Append(append) => self.refusal(part, Condition::Stream(append.stream, append.expect)),
-                Write::Complete(complete) => {
-                    (!self.complete_execution(complete)).then_some(SimpleOutcome::ExecutionLost(part))
-                }
+            let wrote = match write {
+                Write::Append(append) => self
+                    .refusal(part, Condition::Stream(append.stream, append.expect))
+                    .map_or_else(|| Ok(self.write(at, append, &old, &mut gone)), Err),
+                Write::Complete(complete) if self.complete_execution(complete) => Ok(Wrote::Completed),
+                Write::Complete(_) => Err(SimpleOutcome::ExecutionLost(part)),
+                Write::Enqueue(queue, tasks) => self.enqueue_all(part, *queue, tasks),
+                Write::Settle(queue, settlements) => self.settle_all(part, *queue, settlements),
             };
-            if let Some(refused) = refused {
-                for (stream, state) in before.into_iter().rev() {
-                    self.streams[stream] = state;
+            match wrote {
+                Ok(wrote) => done.push(wrote),
+                Err(refused) => {
+                    self.restore(before);
+                    return Err(refused);
                 }
-                self.last = last;
-                self.appended.truncate(appended);
-                self.executions = executions;
-                return Err(refused);
-            }
-            if let Write::Append(append) = write {
-                let event_refs = self.write(at, append, &old, &mut gone);
-                done.push((self.streams[append.stream].slot, event_refs));
             }
         }
-        Ok((all_old, done))
+        Ok((false, done))
+    }
+
+    /// What the writes have done, if each of them was done before.
+    fn done_before(&mut self, writes: &[Write], old: &Old) -> Option<Vec<Wrote>> {
+        let events: usize = writes.iter().filter_map(Write::append).map(|append| append.events.len()).sum();
+        let appends = writes.iter().filter_map(Write::append).count();
+        if writes.is_empty() || appends > 0 && (events == 0 || old.len() < events) {
+            return None;
+        }
+        let mut done = Vec::new();
+        for (at, write) in writes.iter().enumerate() {
+            done.push(match write {
+                Write::Append(append) => self.write(at, append, old, &mut Vec::new()),
+                Write::Complete(complete) => self.is_completed(complete).then_some(Wrote::Completed)?,
+                Write::Enqueue(queue, tasks) => {
+                    let state = self.queues.all.get(*queue).filter(|queue| queue.made.is_some())?;
+                    let known = |sent: &NewTask| {
+                        let same = |task: &&Task| sent.id.is_some() && task.sent.id == sent.id;
+                        let task = state.tasks.iter().find(same);
+                        task.filter(|task| task.sent.content == sent.content)
+                    };
+                    let tasks = tasks
+                        .iter()
+                        .map(|sent| known(sent).map(|task| EnqueuedTask::Replayed(Position(task.position))));
+                    Wrote::Enqueued(state.slot, tasks.collect::<Option<_>>()?)
+                }
+                Write::Settle(queue, settlements) => {
+                    let state = self.queues.all.get(*queue).filter(|queue| queue.made.is_some())?;
+                    let before = |settlement: &Settlement| {
+                        let number = state.find(&settlement.task)?;
+                        state.tasks[number].settled_before(settlement)
+                    };
+                    Wrote::Settled(settlements.iter().map(before).collect::<Option<_>>()?)
+                }
+            });
+        }
+        Some(done)
+    }
+
+    /// Every task must be added, or be known with the same content.
+    fn enqueue_all(&mut self, part: usize, queue: usize, tasks: &[NewTask]) -> Result<Wrote, SimpleOutcome> {
+        match self.enqueue(queue, tasks) {
+            SimpleOutcome::Enqueued(slot, tasks) => {
+                let conflict = tasks.iter().position(|task| matches!(task, EnqueuedTask::Conflict(_)));
+                match conflict {
+                    Some(task) => Err(SimpleOutcome::TaskConflict { part, task }),
+                    None => Ok(Wrote::Enqueued(slot, tasks)),
+                }
+            }
+            refused => Err(refused),
+        }
+    }
+
+    /// Every settlement must be of a claim that lasts.
+    fn settle_all(
+        &mut self,
+        part: usize,
+        queue: usize,
+        settlements: &[Settlement],
+    ) -> Result<Wrote, SimpleOutcome> {
+        let lost = |settlement: usize| SimpleOutcome::ClaimLost { part, settlement };
+        if self.queues.all[queue].made.is_none() {
+            return Err(lost(0));
+        }
+        let mut settled = Vec::new();
+        for (at, settlement) in settlements.iter().enumerate() {
+            let state = &self.queues.all[queue];
+            let running = state.find(&settlement.task).and_then(|number| state.tasks[number].running());
+            if running.is_none_or(|running| running.token != settlement.token) {
+                return Err(lost(at));
+            }
+            settled.push(self.settle(queue, settlement));
+        }
+        Ok(Wrote::Settled(settled))
+    }
+
+    /// What these writes may change.
+    fn before(&self, writes: &[Write]) -> Before {
+        let appends = writes.iter().filter_map(Write::append);
+        let has_tasks = writes.iter().any(|write| matches!(write, Write::Enqueue(..) | Write::Settle(..)));
+        Before {
+            streams: appends.map(|append| (append.stream, self.streams[append.stream].clone())).collect(),
+            last: self.last,
+            appended: self.appended.len(),
+            executions: self.executions.clone(),
+            queues: has_tasks.then(|| (self.queues.clone(), self.schedules.clone(), self.breakers.clone())),
+        }
+    }
+
+    fn restore(&mut self, before: Before) {
+        for (stream, state) in before.streams.into_iter().rev() {
+            self.streams[stream] = state;
+        }
+        self.last = before.last;
+        self.appended.truncate(before.appended);
+        self.executions = before.executions;
+        if let Some((queues, schedules, breakers)) = before.queues {
+            (self.queues, self.schedules, self.breakers) = (queues, schedules, breakers);
+        }
     }
 
     /// Looks up all events of a request, or says which one conflicts.
@@ -119,7 +216,7 @@ impl Simple {
         append: &Append,
         old: &Old,
         gone: &mut Vec<(usize, u128, EventRef)>,
-    ) -> Vec<EventRef> {
+    ) -> Wrote {
         let mut event_refs = Vec::new();
         for (event, sent) in append.events.iter().enumerate() {
             let known = old.iter().find(|(w, e, _)| (*w, *e) == (write, event));
@@ -139,7 +236,7 @@ impl Simple {
         if event_refs.iter().any(|event_ref| !event_ref.replayed) {
             self.streams[append.stream].remove_surplus();
         }
-        event_refs
+        Wrote::Appended(self.streams[append.stream].slot, event_refs)
     }
 
     pub(crate) fn push(&mut self, stream: usize, sent: Sent) -> EventRef {

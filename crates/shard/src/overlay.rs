@@ -40,6 +40,8 @@ pub(crate) struct Overlay<'a, 'e, V> {
     notified: Vec<Key>,
     /// Tasks that became ready, or are no longer.
     ready: Vec<ReadyChange>,
+    /// How many tasks have become dead letters.
+    died: u32,
     /// Keys of limits that may have opened in this command.
     freed: Vec<Gate>,
     /// Queues of which a task runs no longer, if they limit how many do.
@@ -73,6 +75,7 @@ struct Savepoint {
     removed: usize,
     notified: usize,
     ready: usize,
+    died: u32,
     freed: usize,
     freed_queues: usize,
     undo: Vec<Undo>,
@@ -94,6 +97,7 @@ pub(crate) struct Finished {
     pub(crate) removed: Vec<Position>,
     pub(crate) notified: Vec<Key>,
     pub(crate) ready: Vec<ReadyChange>,
+    pub(crate) died: u32,
 }
 
 /// How many tasks of a type became ready, less those that are ready no longer.
@@ -117,6 +121,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             removed: Vec::new(),
             notified: Vec::new(),
             ready: Vec::new(),
+            died: 0,
             freed: Vec::new(),
             freed_queues: Vec::new(),
             steps: Vec::new(),
@@ -195,6 +200,11 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
     /// Tells a group what has happened to a member of it.
     pub(crate) fn step(&mut self, step: Step) {
         self.steps.push(step);
+    }
+
+    /// A task has become a dead letter.
+    pub(crate) fn one_died(&mut self) {
+        self.died += 1;
     }
 
     /// What the command has left to groups.
@@ -308,6 +318,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             removed: self.removed.len(),
             notified: self.notified.len(),
             ready: self.ready.len(),
+            died: self.died,
             freed: self.freed.len(),
             freed_queues: self.freed_queues.len(),
             undo: Vec::new(),
@@ -331,6 +342,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.removed.truncate(savepoint.removed);
         self.notified.truncate(savepoint.notified);
         self.ready.truncate(savepoint.ready);
+        self.died = savepoint.died;
         self.freed.truncate(savepoint.freed);
         self.freed_queues.truncate(savepoint.freed_queues);
         // In reverse order, so that each key ends with its first value. Heads are also removed in the reverse
@@ -366,6 +378,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             removed: self.removed,
             notified: self.notified,
             ready: self.ready,
+            died: self.died,
         }
     }
 }

@@ -118,9 +118,10 @@ impl Shard {
             });
         }
         limit::open::queues(&mut overlay)?;
-        let Finished { writes, bodies, last, timers, removed, notified, ready } = overlay.finish();
+        let Finished { writes, bodies, last, timers, removed, notified, ready, died } = overlay.finish();
         let mut effects = effects(timers, removed, notified);
         effects.extend(ready_effects(ready));
+        effects.extend((died > 0).then_some(Effect::TasksDied { tasks: died }));
         Ok(Applied { outcomes, bodies, last, writes, effects })
     }
 

@@ -6,22 +6,28 @@
 //!
 //! Another client ([`DrawnClient`]) sends commands whose arguments are drawn independently: wrong revisions, ids
 //! and keys that other requests have used, transactions that cannot succeed, settings, deletions. Or it enqueues,
-//! claims and settles tasks, often those of other workers, or too late. Only the model knows what must come of
-//! them.
+//! claims and settles tasks, often those of other workers, or too late, and puts, fires, pauses and deletes schedules.
+//! Only the model knows what must come of them.
 
 use crate::content::{ORDERLY_TYPE, fingerprint_of};
 use crate::ledger::{Acknowledged, Ledger, events_of};
 use model::{
-    Append, Appended, Check, Command, DeleteStream, Expected, Filled, Fingerprint, IdHash, Identity, KeyHash,
-    Keyed, NewEvent, Outcome, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Write, Written,
+    Append, Appended, Check, Claim, Command, ControlSchedule, DeleteSchedule, DeleteStream, Expected, Filled,
+    Fingerprint, IdHash, Identity, KeyHash, Keyed, NewEvent, Outcome, PutSettings, Revision, ScheduleAction,
+    ScheduleName, Settings, Slot, StreamName, Transaction, Write, Written,
 };
-use reference_model::{Simple, draw, queue, reaction};
+use reference_model::schedule::Schedule;
+use reference_model::{Simple, draw, queue, reaction, schedule};
 use seeded_rng::Rng;
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// How many commands each client may repeat.
 const REMEMBERED_MAX: usize = 32;
+/// The units of the intervals of schedules. Those of the last one tick a few times in the quiet time of a run.
+const TICK_UNITS_MS: [u64; 3] = [10, 50, 1_000];
+/// A schedule whose interval is shorter must be stopped for the quiet time, because it would take long to simulate.
+const RESTLESS_MS: u64 = 7_000;
 /// How many events a trimmed stream keeps.
 const TRIMMED_COUNT: u64 = 5;
 
@@ -241,6 +247,12 @@ pub enum Draws {
     Reactions,
 }
 
+/// Whether the client of this claim waits until it is granted tasks. The others get an outcome at once.
+#[must_use]
+pub fn waits_for_tasks(claim: &Claim<'_>) -> bool {
+    claim.worker.ends_with("/7") && claim.tasks_max > 0
+}
+
 /// A client whose commands are drawn.
 #[derive(Debug)]
 pub struct DrawnClient {
@@ -260,11 +272,33 @@ impl DrawnClient {
         let again = self.last.take().filter(|_| rng.one_in(4));
         let command = again.unwrap_or_else(|| match self.draws {
             Draws::Streams => draw::command(rng, model),
+            Draws::Queues if rng.one_in(6) => {
+                let unit_ms = rng.pick(&TICK_UNITS_MS);
+                schedule::draw::command_with(rng, model, unit_ms)
+            }
             Draws::Queues => queue::draw::command(rng, model),
             Draws::Reactions => reaction::command(rng, model),
         });
         self.last = Some(command.clone());
         command
+    }
+
+    /// After its last command, it stops the schedules whose ticks would keep the node busy. `None`: there are none, or
+    /// it never puts any.
+    pub fn stop_schedules(&mut self, rng: &mut Rng, model: &Simple) -> Option<Command<'static>> {
+        let is_restless = |schedule: &&Schedule| {
+            let ticks = schedule.paused.is_none() && schedule.happens().is_some();
+            ticks && schedule.definition.every_ms < RESTLESS_MS
+        };
+        let found = model.schedules.iter().find(is_restless).filter(|_| self.draws == Draws::Queues)?;
+        let schedule = schedule_name(&found.name);
+        let command = if rng.one_in(4) {
+            Command::DeleteSchedule(DeleteSchedule { schedule })
+        } else {
+            Command::ControlSchedule(ControlSchedule { keyed: None, schedule, action: ScheduleAction::Pause })
+        };
+        self.last = Some(command.clone());
+        Some(command)
     }
 
     /// The command that it sent last.
@@ -287,6 +321,14 @@ fn slot(stream: &str) -> Slot {
 /// A stream name of the workload, which is always valid.
 fn name(name: &str) -> StreamName<'static> {
     match StreamName::new(name.to_owned()) {
+        Ok(name) => name,
+        Err(error) => unreachable!("{name}: {error}"),
+    }
+}
+
+/// The name of a schedule of the model, which is always valid.
+fn schedule_name(name: &str) -> ScheduleName<'static> {
+    match ScheduleName::new(name.to_owned()) {
         Ok(name) => name,
         Err(error) => unreachable!("{name}: {error}"),
     }

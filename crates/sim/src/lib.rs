@@ -25,6 +25,7 @@
 //! | [`ledger`] | what was acknowledged, and which requests have no outcome yet |
 //! | [`checkers`] | the promises, one in each file |
 //! | [`world`] | one run: what happens when, and what is checked then |
+//! | [`reply`] | who waits for the outcome of a request |
 //! | [`run`] | the options and the report of a run |
 
 pub mod checkers;
@@ -39,6 +40,7 @@ pub mod machine;
 pub mod mutant;
 pub mod process;
 pub mod reference;
+pub mod reply;
 pub mod run;
 pub mod schedule;
 pub mod state;

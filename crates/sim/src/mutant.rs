@@ -21,6 +21,8 @@ pub enum Mutant {
     HiddenPressure,
     /// Now and then, what was read for a reaction lacks an event.
     LostReaction,
+    /// Now and then, a commit forgets how far a schedule has come.
+    ForgottenTick,
     /// The monotonic clock follows the steps of the wall clock.
     MonotonicFromWall,
 }
@@ -38,6 +40,7 @@ impl FromStr for Mutant {
             "lost-row" => Ok(Self::LostRow),
             "hidden-pressure" => Ok(Self::HiddenPressure),
             "lost-reaction" => Ok(Self::LostReaction),
+            "forgotten-tick" => Ok(Self::ForgottenTick),
             "monotonic-from-wall" => Ok(Self::MonotonicFromWall),
             other => Err(format!("unknown mutant {other}")),
         }

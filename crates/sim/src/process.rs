@@ -5,6 +5,7 @@ use crate::disk::SimDisk;
 use crate::limits::Limits;
 use crate::mutant::Mutant;
 use crate::reference::entries_of;
+use crate::reply::Reply;
 use crate::state::SimState;
 use driver::{
     CompactWork, Driver, Effect, FlushJob, FlushWork, Halted, Input, LogJob, LogWork, ReactJob, ReactWork,
@@ -31,8 +32,7 @@ pub type SimEffect = Effect<NodeDisk, SimState, Waiters>;
 pub struct Waiters;
 
 impl Replies for Waiters {
-    /// A client's number.
-    type Outcome = u64;
+    type Outcome = Reply;
     /// The time that should be closed.
     type TimeClosed = Wall;
     type Woken = ();
@@ -41,8 +41,8 @@ impl Replies for Waiters {
         false
     }
 
-    fn is_abandoned(_: &u64) -> bool {
-        false
+    fn is_abandoned(reply: &Reply) -> bool {
+        reply.is_gone()
     }
 }
 

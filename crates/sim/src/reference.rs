@@ -6,6 +6,7 @@
 //! the model, and so must everything that readers see.
 
 use crate::checkers::{reactions, schedules};
+use crate::clients::waits_for_tasks;
 use crate::content::{ORDERLY_TYPE, content_of};
 use format::body::BodyRecord;
 use model::{Command, Cursor, Index, Outcome, Position, ReactionSettings, Revision, Slot};
@@ -130,7 +131,7 @@ impl Reference {
             {
                 reactions::check(react, &settings, self)?;
             }
-            if is_clients(asked) {
+            if is_clients(asked) && !goes_on_waiting(asked, &outcome) {
                 self.expected.push_back(Expected { entry: Rc::clone(bytes), command, outcome });
             }
         }
@@ -260,6 +261,12 @@ pub fn is_drawn(stream: &str) -> bool {
 #[must_use]
 pub fn is_of_clients(stream: &str) -> bool {
     !is_drawn(stream) && stream != queue::draw::EVENTS
+}
+
+/// Whether a claim is granted nothing, and its client is not told, because it waits.
+fn goes_on_waiting(command: &Command<'_>, outcome: &SimpleOutcome) -> bool {
+    let SimpleOutcome::Claimed(claimed) = outcome else { return false };
+    claimed.tasks.is_empty() && matches!(command, Command::Claim(claim) if waits_for_tasks(claim))
 }
 
 /// Whether a client sends such a command.

@@ -8,6 +8,7 @@ use sim::Mutant;
 use sim::limits::Limits;
 use sim::machine::Machine;
 use sim::process::{SimEffect, Stepped, Work};
+use sim::reply::Reply;
 use sim::schedule::Moment;
 use std::borrow::Cow;
 
@@ -75,7 +76,7 @@ fn unflushed() -> Machine {
     let mut machine = Machine::new(Mutant::None, Limits::default());
     assert_eq!(start(&mut machine, 1_000), (0, true));
     for number in 0..200 {
-        let request = Request::Command { command: append(number), reply: 0 };
+        let request = Request::Command { command: append(number), reply: Reply::new(0, 0) };
         let effects = step(&mut machine, Input::Requests(vec![request]), &[Work::Flush]);
         assert!(effects.iter().any(|effect| matches!(effect, Effect::Outcome { result: Ok(_), .. })));
     }

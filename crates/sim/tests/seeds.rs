@@ -84,6 +84,11 @@ fn a_reaction_that_loses_an_event_is_caught() {
 }
 
 #[test]
+fn a_schedule_that_forgets_a_tick_is_caught() {
+    is_caught("forgotten-tick");
+}
+
+#[test]
 fn a_monotonic_clock_that_follows_the_wall_is_caught() {
     is_caught("monotonic-from-wall");
 }

@@ -95,7 +95,7 @@ families! {
     TASKS_FAILED = Counter "mainstay_tasks_failed" None []
         "Attempts that workers reported as failed";
     TASKS_DEAD = Counter "mainstay_tasks_dead" None []
-        "Attempts reported as failed or deferred after which the task became a dead letter";
+        "Tasks that became dead letters, for whatever reason";
     TASKS_CLAIM_LOST = Counter "mainstay_tasks_claim_lost" None []
         "Requests of workers that were refused because their claim was over; alert on a steady rate";
 

@@ -456,6 +456,52 @@ fn the_metrics_count_what_happens_to_tasks() {
 }
 
 #[test]
+fn dead_letters_count_whether_a_worker_or_the_time_has_ended_the_task() {
+    let node = Node::start();
+    Script::new(&node).run(
+        r#"
+        > PUT /v1/queues/q
+          {"lost_max":1}
+        < 200
+        > POST /v1/queues/q/tasks | content-type: application/x-ndjson
+          {"type":"t","id":"lost"}
+          {"type":"t","id":"late","deadline":"2020-01-01T00:00:00Z"}
+        < 200
+        > POST /v1/queues/q/claims
+          {"worker":"w","max":2,"claim_timeout":"1s"}
+        < 200
+        > GET /v1/queues/q/tasks/lost?wait=30s
+        < 200
+          state = "dead"
+        "#,
+    );
+    let shown = node.get("/metrics");
+    let line = "mainstay_tasks_dead_total 2";
+    assert!(shown.text().lines().any(|shown| shown == line), "{}", shown.text());
+    // A settlement that is sent again has killed nothing again.
+    Script::new(&node).run(
+        r#"
+        > POST /v1/queues/q/tasks
+          {"type":"t","id":"bad"}
+        < 200
+        > POST /v1/queues/q/claims
+          {"worker":"w"}
+        < 200
+          tasks[0].token = $token
+        > POST /v1/queues/q/tasks/bad/fail
+          {"token":"$token","retryable":false}
+        < 200
+        > POST /v1/queues/q/tasks/bad/fail
+          {"token":"$token","retryable":false}
+        < 200
+        "#,
+    );
+    let shown = node.get("/metrics");
+    let line = "mainstay_tasks_dead_total 3";
+    assert!(shown.text().lines().any(|shown| shown == line), "{}", shown.text());
+}
+
+#[test]
 fn a_worker_completes_its_task_and_writes_what_came_of_it_in_one_transaction() {
     check(
         &Node::start(),

@@ -73,7 +73,10 @@ impl<M: Machine> Rig<M> {
                     Output::Io(io) => self.work.push_back(io),
                     Output::Wait(at) => self.wait = at,
                     Output::Continue => next = Some(Input::Continue),
-                    Output::Visible(_) | Output::Reacted | Output::ReactionsChanged => {}
+                    Output::Visible(_)
+                    | Output::Reacted
+                    | Output::ReactionsChanged
+                    | Output::TasksDied(_) => {}
                     Output::Ready { .. } => self.told.push("ready".to_owned()),
                     Output::Stopped => self.told.push("stopped".to_owned()),
                     Output::Outcome { reply, result } => self.told.push(describe(reply, result)),

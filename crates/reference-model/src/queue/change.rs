@@ -28,7 +28,7 @@ impl Simple {
         let to = to.filter(|to| *to != queue);
         match self.stays(queue, task, to) {
             Some(Stays::Full(backlog_max)) => return SimpleOutcome::QueueFull(backlog_max),
-            Some(Stays::HasId) => return SimpleOutcome::TaskConflict,
+            Some(Stays::HasId) => return SimpleOutcome::TaskConflict { part: 0, task: 0 },
             Some(Stays::TooManyTypes) => return SimpleOutcome::TooManyTypes(0),
             None => {}
         }

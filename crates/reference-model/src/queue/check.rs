@@ -39,9 +39,9 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 fn identities(queue: &Queue) -> Result<(), String> {
     let in_order = queue.tasks.windows(2).all(|pair| pair[0].position < pair[1].position);
     ensure(in_order, || "the tasks are not in the order of their positions".to_owned())?;
-    let named = queue.tasks.iter().filter(|task| task.sent.id.is_some()).count();
-    let ids: BTreeSet<_> = queue.tasks.iter().filter_map(|task| task.sent.id.as_ref()).collect();
-    ensure(ids.len() == named, || "two tasks have one id".to_owned())?;
+    let mut ids: Vec<_> = queue.tasks.iter().filter_map(|task| task.sent.id.as_ref()).collect();
+    ids.sort_unstable();
+    ensure(ids.windows(2).all(|pair| pair[0] != pair[1]), || "two tasks have one id".to_owned())?;
     let unfinished = queue.unfinished();
     ensure(unfinished <= queue.ever.backlog_max, || format!("{unfinished} tasks are unfinished"))?;
     ensure(queue.types.len() <= QUEUE_TYPES_MAX, || format!("{} types", queue.types.len()))?;

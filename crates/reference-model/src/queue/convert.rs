@@ -140,7 +140,7 @@ impl TaskName {
 }
 
 impl Settlement {
-    fn of(settlement: &model::Settlement<'_>) -> Self {
+    pub(crate) fn of(settlement: &model::Settlement<'_>) -> Self {
         Self {
             task: TaskName::of(&settlement.task),
             token: settlement.token.0,

@@ -2,7 +2,7 @@
 //! queues are frequent. Tokens are those of claims that run, of claims that are over, or made up.
 
 use super::{Queue, Task};
-use crate::Simple;
+use crate::{Simple, draw as streams};
 use model::limits::TASK_AGEING_MS;
 use model::{
     Action, AdvanceLimits, AdvanceTasks, CancelTask, ChangeTasks, Claim, Command, CreateGroup, DeadLetterEnd,
@@ -11,7 +11,7 @@ use model::{
     NewGroup, NewMember, NewTask, Position, PutLimit, PutQueue, PutSettings, PutTenant, QueueBreaker,
     QueueLimit, QueueName, QueueOptions, QueueSettings, Rate, ReplayTask, RetryPolicy, Settings, Settle,
     SettleDeadLetter, Settlement, Slot, StreamName, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState,
-    TenantName, Throttle, Unique, UniqueMode, Wall, gate_slot,
+    TenantName, Throttle, Unique, UniqueMode, Wall, Write, gate_slot,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -37,10 +37,11 @@ pub fn name(queue: usize) -> QueueName<'static> {
 pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     let number = rng.index(NAMES.len());
     let (queue, state) = (name(number), &model.queues.all[number]);
-    match rng.below(109) {
+    match rng.below(121) {
         106..=107 => tenant_command(rng, queue),
         108 => events_command(rng),
         100..=105 => limit_command(rng),
+        109..=120 => Command::Transaction(streams::transaction(rng, model, write)),
         0..=26 => Command::Enqueue(enqueue(rng, model, queue)),
         27..=51 => Command::Claim(claim(rng, queue)),
         52..=80 => {
@@ -103,6 +104,22 @@ fn tenant_command(rng: &mut Rng, queue: QueueName<'static>) -> Command<'static> 
         return Command::DeleteTenant(DeleteTenant { queue, tenant });
     }
     Command::PutTenant(PutTenant { queue, tenant, weight: rng.pick(&[1, 2, 3, 10, 100]) })
+}
+
+/// A write of a transaction, which may be about anything: what a worker does with its task, what it writes, what it
+/// enqueues next.
+fn write(rng: &mut Rng, model: &Simple) -> Write<'static> {
+    let number = rng.index(NAMES.len());
+    match rng.below(10) {
+        0..=3 => {
+            let count = rng.pick(&[0, 1, 1, 1, 1, 1, 2]);
+            let settlements = (0..count).map(|_| settlement(rng, model, number)).collect();
+            Write::Settle(Settle { queue: name(number), settlements })
+        }
+        4..=6 => Write::Enqueue(Enqueue { keyed: None, ..enqueue(rng, model, name(number)) }),
+        7 => Write::CompleteExecution(streams::complete(rng, model)),
+        _ => Write::Append(streams::append(rng, model)),
+    }
 }
 
 /// Few limits, so that most of them are named by several queues.

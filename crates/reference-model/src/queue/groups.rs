@@ -118,7 +118,7 @@ impl Simple {
             let same_id = |other: &NewTask| task.id.is_some() && other.id == task.id;
             let is_known = state.tasks.iter().any(|other| same_id(&other.sent));
             if is_known || before.clone().any(|(_, other)| same_id(other)) {
-                return Some(SimpleOutcome::TaskConflict);
+                return Some(SimpleOutcome::TaskConflict { part: 0, task: at });
             }
         }
         let mut types: Vec<(usize, &String)> = Vec::new();
@@ -174,7 +174,7 @@ impl Simple {
     }
 
     /// Looks at all members, and enqueues what follows.
-    pub(super) fn settle_groups(&mut self) {
+    pub(crate) fn settle_groups(&mut self) {
         // Groups in groups are younger than those around them.
         for number in (0..self.groups.len()).rev() {
             for member in 0..self.groups[number].members.len() {

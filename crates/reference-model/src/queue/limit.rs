@@ -81,7 +81,7 @@ impl Cohort {
 }
 
 /// All limits, and what is remembered about their keys.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Limits {
     pub all: Vec<Limit>,
     pub uses: Vec<Use>,

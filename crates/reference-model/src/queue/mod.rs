@@ -444,7 +444,7 @@ pub(crate) struct Granted {
 }
 
 /// All queues, by number, and what is remembered about them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Queues {
     pub all: Vec<Queue>,
     made: u64,
@@ -455,6 +455,8 @@ pub struct Queues {
     pub limits: Limits,
     /// The types of the events about finished tasks, by position.
     pub told: BTreeMap<u64, String>,
+    /// How often a task has become a dead letter.
+    pub deaths: u32,
     /// What the last command has granted.
     granted: Option<Granted>,
 }

@@ -24,18 +24,23 @@ impl Action {
     }
 }
 
+impl Task {
+    /// The result of the settlement that has ended its last claim, if it was just like this one.
+    pub(crate) fn settled_before(&self, settlement: &Settlement) -> Option<Settled> {
+        let (token, how, result) = self.settled?;
+        (token == settlement.token && Some(how) == settlement.action.ending()).then_some(result)
+    }
+}
+
 impl Simple {
-    pub(super) fn settle(&mut self, queue: usize, settlement: &Settlement) -> Settled {
+    pub(crate) fn settle(&mut self, queue: usize, settlement: &Settlement) -> Settled {
         let Some(number) = self.queues.all[queue].find(&settlement.task) else { return Settled::NoTask };
         let task = &self.queues.all[queue].tasks[number];
         let ending = settlement.action.ending();
         let Some(running) = task.running().filter(|running| running.token == settlement.token).cloned()
         else {
             // A settlement that was sent again has the same result again.
-            return match task.settled {
-                Some((token, how, result)) if token == settlement.token && Some(how) == ending => result,
-                _ => Settled::ClaimLost,
-            };
+            return task.settled_before(settlement).unwrap_or(Settled::ClaimLost);
         };
         let call = match &settlement.action {
             Action::Complete { .. } => Call::Ok,
@@ -249,6 +254,7 @@ impl Simple {
             if end == TaskState::Dead { state.settings.keep_dead_ms } else { state.settings.keep_done_ms };
         let gone = self.elapsed.saturating_add(keep_ms);
         let was_head = state.tasks[number].is_head();
+        self.queues.deaths += u32::from(end == TaskState::Dead);
         self.leave(queue, number);
         let state = &mut self.queues.all[queue];
         let position = state.tasks[number].position;

@@ -43,6 +43,7 @@ impl Simple {
             task: NewTask::of(&enqueue.tasks[0]),
             every_ms: if let Timing::Every(ms) = rules.timing { ms } else { 0 },
             late_ms: rules.late_ms,
+            catch_up: rules.catch_up,
             offset_ms: rules.offset_ms(&put.schedule),
             overlap: rules.overlap,
             runs_max: rules.runs_max,

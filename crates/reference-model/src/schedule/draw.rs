@@ -127,7 +127,13 @@ pub fn own_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
 
 fn spoil(rng: &mut Rng, step: &mut ScheduleStep<'static>) {
     let moved = |rng: &mut Rng, wall: Wall| Wall(wall.0 + rng.below(30) - 10.min(wall.0));
-    match rng.below(5) {
+    match rng.below(6) {
+        // The tick is skipped instead, whether it is late or not.
+        5 => {
+            if let Some(tick) = step.tick.take() {
+                step.missed = Some(Missed { ticks: 1, last: tick });
+            }
+        }
         0 => step.after = moved(rng, step.after),
         1 => step.tick = step.tick.map(|tick| moved(rng, tick)),
         2 => step.missed = Some(Missed { ticks: rng.below(3), last: moved(rng, step.after) }),

@@ -16,7 +16,7 @@ use crate::{Key, Simple, SimpleOutcome};
 use model::limits::{SCHEDULE_RETRY_MS, SCHEDULE_RUNS_KEPT, SCHEDULE_WAITING_MAX};
 use model::schedule::{run_id, tick_text};
 use model::{
-    BackfillOverlap, EnqueuedTask, Namespace, NextTick, Overlap, Paused, Position, RunCause,
+    BackfillOverlap, CatchUp, EnqueuedTask, Namespace, NextTick, Overlap, Paused, Position, RunCause,
     ScheduleControlled, ScheduleName, ScheduleRun, ScheduleStep, Slot, TaskState, Wall, slot_of,
 };
 
@@ -30,6 +30,7 @@ pub struct Definition {
     pub task: NewTask,
     pub every_ms: u64,
     pub late_ms: u64,
+    pub catch_up: CatchUp,
     pub offset_ms: u64,
     pub overlap: Overlap,
     pub runs_max: Option<u64>,

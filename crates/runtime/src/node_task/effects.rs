@@ -39,6 +39,7 @@ impl NodeTask {
             Effect::Woken { reply, result } => {
                 let _ = reply.send(result);
             }
+            Effect::TasksDied(tasks) => self.parts.metrics.tasks.dead.add(u64::from(tasks)),
             Effect::Ready { replayed_entries } => self.became_ready(replayed_entries),
             Effect::DiskSpace(space) => self.disk_space_changed(space),
             Effect::CompactionOutOfSpace { why, failures } => {

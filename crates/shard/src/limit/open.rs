@@ -86,7 +86,7 @@ fn open_list<V: View>(
     let first = list::first(key, id, row.from, limits::LIMIT_COHORTS_MAX, overlay)?;
     let keys = QueueKeys { slot: id.queue_slot, id: id.queue };
     let mut queue = Queue::by_id(keys, overlay)?;
-    let (mut opened, mut looked_at) = (0, 0);
+    let (mut opened, mut looked_at, mut is_done) = (0, 0, false);
     for hash in first {
         if opened >= free {
             break;
@@ -96,7 +96,8 @@ fn open_list<V: View>(
         let mut cohort = Cohort::load_known(id, &row.task_type, &queue, overlay)?;
         if is_closed_for(key, &cohort, overlay)? {
             // It costs more than there is. Those behind it do not pass it.
-            return Ok(true);
+            is_done = true;
+            break;
         }
         cohort.take_out(&mut queue, overlay)?;
         if cohort.place(&mut queue, overlay)? == Placed::Ready {
@@ -104,8 +105,12 @@ fn open_list<V: View>(
         }
         cohort.save(&queue, overlay);
     }
+    if opened > 0 {
+        // A claim may have put away as many in this entry, and now waits for these.
+        queue.ready_again(overlay);
+    }
     queue.save(overlay);
-    Ok(opened >= free || looked_at >= row.cohorts)
+    Ok(is_done || opened >= free || looked_at >= row.cohorts)
 }
 
 /// Whether the key is closed for a cohort that waits for it. Then the node looks at it when it opens for that one.

@@ -339,6 +339,14 @@ fn a_queue_without_workers_holds_nothing_back() {
         script.run(&format!("done {task}"));
     }
     assert_eq!(script.run("claim q 9"), "a");
+    // Both wait when the key opens, and no one claims from the queue that comes first.
+    for (idle, worked) in [("q", "r"), ("r", "q")] {
+        let mut script = Script::default();
+        script.run("limit api 1; set q api; set r api; set s api; add s run; claim s 1");
+        script
+            .run(&format!("add {idle} left; add {worked} next; claim {idle} 9; claim {worked} 9; done run"));
+        assert_eq!(script.run(&format!("claim {worked} 9")), "next", "{worked}");
+    }
 }
 
 #[test]
@@ -418,6 +426,30 @@ fn a_task_that_meets_two_closed_gates_takes_nothing_of_either() {
     assert_eq!(script.run("claim q 1"), "");
     script.run("done third");
     assert_eq!(script.run("claim q 1"), "both");
+    // A cohort that could go on, and meets another gate that has closed meanwhile, makes way for the next.
+    let mut script = Script::default();
+    script.run("limit a 1; limit b 1; set q a b:payload.host; set r a; set s b:payload.host");
+    script.run("add r run; claim r 1; add q one host x; add q two host y; claim q 9; done run");
+    script.run("add s hold host x; claim s 1");
+    assert_eq!((script.run("claim q 9"), script.announced("q")), (String::new(), 1));
+    assert_eq!(script.run("claim q 9"), "two");
+}
+
+#[test]
+fn a_task_that_costs_more_than_there_is_leaves_the_one_before_it_ready() {
+    let mut script = Script::default();
+    script.run("rate api 1/1000 burst 3; set q api; add q x; add q y; add q z; claim q 9");
+    // `a` waits as one that costs 1, and `b` costs 3. After two seconds, there is 2.
+    script.run("done x; done y; done z; add q a; set q api*3; add q b; tick 2000");
+    assert_eq!(script.run("claim q 9"), "", "by now, `a` costs 3 as well");
+    let mut claimed: Vec<String> = Vec::new();
+    for _ in 0..2 {
+        script.run("tick 3000");
+        claimed.push(script.run("claim q 9"));
+        script.run(&format!("done {}", claimed[claimed.len() - 1]));
+    }
+    claimed.sort();
+    assert_eq!(claimed, ["a", "b"]);
 }
 
 #[test]

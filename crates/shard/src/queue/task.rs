@@ -337,6 +337,7 @@ impl Task {
         let until = Elapsed(overlay.shard.elapsed.0.saturating_add(keep_ms));
         self.set_timer(TaskDue::Elapsed(until), queue, overlay);
         if state == TaskState::Dead {
+            overlay.one_died();
             overlay.put(queue.keys.dead(self.at), Vec::new());
             classes::join(self, queue, overlay)?;
         }

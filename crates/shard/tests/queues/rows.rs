@@ -10,31 +10,65 @@ use std::collections::{BTreeMap, BTreeSet};
 
 type Rows = BTreeMap<Key, Value>;
 
+/// All rows by their kinds, because looking for one kind means to look at all rows.
+pub(crate) struct Kinds<'a>(Vec<Vec<(&'a Key, &'a Value)>>);
+
+impl<'a> Kinds<'a> {
+    pub(crate) fn of(rows: &'a Rows) -> Self {
+        let mut kinds = vec![Vec::new(); 256];
+        for (key, value) in rows {
+            kinds[usize::from(key[6])].push((key, value));
+        }
+        Self(kinds)
+    }
+
+    /// The rows of one kind, in the order of their keys.
+    pub(crate) fn rows(&self, kind: u8) -> &[(&'a Key, &'a Value)] {
+        &self.0[usize::from(kind)]
+    }
+
+    /// The row with this key.
+    fn get(&self, key: &[u8]) -> Option<&'a Value> {
+        let rows = self.rows(key[6]);
+        rows.binary_search_by(|(other, _)| other.as_slice().cmp(key)).ok().map(|at| rows[at].1)
+    }
+
+    pub(crate) fn keys(&self, kind: u8) -> BTreeSet<Key> {
+        self.rows(kind).iter().map(|(key, _)| (*key).clone()).collect()
+    }
+
+    pub(crate) fn count(&self, kind: u8) -> usize {
+        self.rows(kind).len()
+    }
+}
+
 /// Compares the rows of all queues with the model.
-pub(crate) fn compare(model: &Simple, rows: &Rows) {
-    compare_counts(model, rows);
+pub(crate) fn compare(model: &Simple, kinds: &Kinds<'_>) {
+    compare_counts(model, kinds);
     let queues = || model.queues.all.iter().filter(|queue| queue.made.is_some());
     let mut timers = BTreeSet::new();
     for queue in queues() {
         let slot = Slot(queue.slot);
-        let id = rows.get(&QueueKeys::name(slot, &queue.name)).map(|value| format::row::decode_number(value));
+        let id =
+            kinds.get(&QueueKeys::name(slot, &queue.name)).map(|value| format::row::decode_number(value));
         let keys = QueueKeys { slot, id: id.unwrap().unwrap() };
-        queue.types.iter().for_each(|of| compare_type(queue, of, keys, rows));
+        queue.types.iter().for_each(|of| compare_type(queue, of, keys, kinds));
         for task in &queue.tasks {
-            let row = rows.get(&keys.task(Position(task.position))[..]).unwrap();
+            let row = kinds.get(&keys.task(Position(task.position))).unwrap();
             let row = TaskRow::decode(row).unwrap();
             assert_eq!((row.due, row.state), (task.due(), task.state.name()), "{task:?}");
             let timer = |due| TaskTimerKey { slot, due, queue: keys.id, task: Position(task.position) };
             timers.extend(row.due.map(|due| timer(due).encode().to_vec()));
         }
     }
-    let kept: BTreeSet<Key> = rows.keys().filter(|key| matches!(key[6], 134 | 135)).cloned().collect();
+    let mut kept = kinds.keys(134);
+    kept.append(&mut kinds.keys(135));
     assert_eq!(kept, timers, "one timer for each task that waits for a time");
 }
 
 /// Every task is in as many places as it must be.
-fn compare_counts(model: &Simple, rows: &Rows) {
-    let kind = |kind: u8| rows.keys().filter(|key| key[6] == kind).count();
+fn compare_counts(model: &Simple, kinds: &Kinds<'_>) {
+    let kind = |kind: u8| kinds.count(kind);
     let queues = || model.queues.all.iter();
     let count = |is: &dyn Fn(&Task) -> bool| {
         queues().map(|queue| queue.tasks.iter().filter(|task| is(task)).count()).sum::<usize>()
@@ -54,8 +88,8 @@ fn compare_counts(model: &Simple, rows: &Rows) {
     let in_cohorts = count(&is_in_cohort);
     assert_eq!(kind(16) + in_cohorts, state(TaskState::Ready), "ready tasks");
     assert_eq!(kind(34), in_cohorts, "ready tasks of cohorts");
-    compare_limits(model, rows);
-    compare_tenants(model, rows);
+    compare_limits(model, kinds);
+    compare_tenants(model, kinds);
     let keys = queues().map(|queue| {
         let heads = queue.tasks.iter().filter(|task| task.is_head());
         heads.map(|task| &task.sent.key).collect::<BTreeSet<_>>().len()
@@ -90,30 +124,28 @@ fn compare_counts(model: &Simple, rows: &Rows) {
 }
 
 /// Each limit has in use what its live claims take, and nothing else; and every cohort is where it belongs.
-fn compare_limits(model: &Simple, rows: &Rows) {
-    let kind = |kind: u8| rows.iter().filter(move |(key, _)| key[6] == kind);
+fn compare_limits(model: &Simple, kinds: &Kinds<'_>) {
     let cohorts = || model.queues.all.iter().flat_map(|queue| &queue.cohorts);
-    for (key, value) in kind(30) {
+    for (key, value) in kinds.rows(30) {
         let row = LimitKeyRow::decode(value).unwrap();
         let mut names = model.queues.limits.uses.iter().map(|found| &found.limit[..]);
         let of = |name: &&str| keys_of(name).key(limit_key_hash(&row.key)).to_vec();
-        let name = names.find(|name| of(name) == *key).unwrap();
+        let name = names.find(|name| of(name) == **key).unwrap();
         assert_eq!(row.running, model.running_of(name, &row.key), "claims of {name}:{}", row.key);
         assert_eq!(row.waiting, model.waiting_for(name, &row.key).len() as u64, "{name}:{}", row.key);
     }
-    assert_eq!(kind(30).count(), model.queues.limits.uses.len(), "keys in use");
+    assert_eq!(kinds.count(30), model.queues.limits.uses.len(), "keys in use");
     let waiting = cohorts().filter(|cohort| cohort.waits.is_some()).count();
-    assert_eq!((kind(32).count(), kind(33).count()), (waiting, cohorts().count()), "cohorts");
+    assert_eq!((kinds.count(32), kinds.count(33)), (waiting, cohorts().count()), "cohorts");
     let turns = |is: &dyn Fn(&Cohort) -> bool| -> usize {
         cohorts().filter(|cohort| is(cohort)).map(|cohort| cohort.turns.len()).sum()
     };
-    assert_eq!(kind(35).count(), waiting + turns(&|cohort| cohort.tenant.is_none()), "turns");
-    assert_eq!(kind(58).count(), turns(&|cohort| cohort.tenant.is_some()), "turns among those of a tenant");
+    assert_eq!(kinds.count(35), waiting + turns(&|cohort| cohort.tenant.is_none()), "turns");
+    assert_eq!(kinds.count(58), turns(&|cohort| cohort.tenant.is_some()), "turns among those of a tenant");
 }
 
 /// Each tenant has a row while it has something, and a place in each lane in which it has tasks to claim.
-fn compare_tenants(model: &Simple, rows: &Rows) {
-    let kind = |kind: u8| rows.iter().filter(move |(key, _)| key[6] == kind);
+fn compare_tenants(model: &Simple, kinds: &Kinds<'_>) {
     let queues = || model.queues.all.iter();
     let known = queues().map(|queue| {
         let named = queue.tasks.iter().filter(|task| queue.fair.is_on && !task.is_final());
@@ -121,15 +153,16 @@ fn compare_tenants(model: &Simple, rows: &Rows) {
         names.extend(queue.fair.weights.iter().map(|(name, _)| &name[..]));
         names.len()
     });
-    assert_eq!(kind(53).count(), known.sum::<usize>(), "tenants");
-    assert_eq!(kind(54).count(), queues().filter(|queue| queue.fair.is_on).count(), "queues with tenants");
+    assert_eq!(kinds.count(53), known.sum::<usize>(), "tenants");
+    assert_eq!(kinds.count(54), queues().filter(|queue| queue.fair.is_on).count(), "queues with tenants");
     let places: usize = queues().map(|queue| queue.fair.places.len()).sum();
-    assert_eq!((kind(56).count(), kind(57).count()), (places, places), "places of tenants");
+    assert_eq!((kinds.count(56), kinds.count(57)), (places, places), "places of tenants");
     for queue in queues().filter(|queue| queue.fair.is_on) {
         let slot = Slot(queue.slot);
-        let id = rows.get(&QueueKeys::name(slot, &queue.name)).map(|value| format::row::decode_number(value));
+        let id =
+            kinds.get(&QueueKeys::name(slot, &queue.name)).map(|value| format::row::decode_number(value));
         let keys = QueueKeys { slot, id: id.unwrap().unwrap() };
-        let row = FairRow::decode(rows.get(&keys.fair()[..]).unwrap()).unwrap();
+        let row = FairRow::decode(kinds.get(&keys.fair()).unwrap()).unwrap();
         let running = queue.tasks.iter().filter(|task| task.running().is_some()).count();
         let weights = queue.taking_part().iter().map(|tenant| queue.fair.weight(tenant)).sum::<u64>();
         assert_eq!((row.running, row.weights), (running as u64, weights), "{}", queue.name);
@@ -141,8 +174,8 @@ fn keys_of(limit: &str) -> LimitKeys {
 }
 
 /// Nothing that is ready lies below where a claim begins to look.
-fn compare_type(queue: &Queue, task_type: &str, keys: QueueKeys, rows: &Rows) {
-    let row = TypeRow::decode(rows.get(&keys.task_type(task_type)).unwrap()).unwrap();
+fn compare_type(queue: &Queue, task_type: &str, keys: QueueKeys, kinds: &Kinds<'_>) {
+    let row = TypeRow::decode(kinds.get(&keys.task_type(task_type)).unwrap()).unwrap();
     let mut ready = 0;
     for task in queue.tasks.iter().filter(|task| task.sent.task_type == task_type) {
         let State::Ready { since, lane } = task.state else { continue };
@@ -151,7 +184,7 @@ fn compare_type(queue: &Queue, task_type: &str, keys: QueueKeys, rows: &Rows) {
             continue;
         }
         let key = keys.ready(row.number, lane, Position(since));
-        let position = rows.get(&key[..]).map(|value| format::row::decode_number(value).unwrap());
+        let position = kinds.get(&key).map(|value| format::row::decode_number(value).unwrap());
         assert_eq!(position, Some(task.position), "{task:?}");
         let found = row.lanes.iter().find(|known| known.lane == lane);
         assert!(found.is_some_and(|known| known.from.0 <= since), "{task:?} lies below {row:?}");

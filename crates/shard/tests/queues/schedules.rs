@@ -1,5 +1,6 @@
 //! What readers see of schedules, and their rows.
 
+use crate::rows::Kinds;
 use format::row::{ScheduleTally, ScheduleTimerKey};
 use model::limits::SCHEDULE_RUNS_KEPT;
 use model::{Key, NextTick, Position, ScheduleName, Slot, Value, Wall};
@@ -9,7 +10,7 @@ use shard::query;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Compares all schedules with the model.
-pub(crate) fn compare(model: &Simple, rows: &BTreeMap<Key, Value>) {
+pub(crate) fn compare(model: &Simple, rows: &BTreeMap<Key, Value>, kinds: &Kinds<'_>) {
     let mut timers = BTreeSet::new();
     for name in NAMES {
         let found = query::schedule(rows, &ScheduleName::new(name).unwrap()).unwrap();
@@ -43,9 +44,8 @@ pub(crate) fn compare(model: &Simple, rows: &BTreeMap<Key, Value>) {
             ScheduleTimerKey { slot: Slot(ours.slot), due, generation: row.generation }.encode().to_vec()
         }));
     }
-    let kind = |kind: u8| rows.keys().filter(move |key| key[6] == kind);
-    assert_eq!(kind(137).cloned().collect::<BTreeSet<_>>(), timers, "timers");
-    assert_eq!((kind(23).count(), kind(24).count()), (model.schedules.len(), model.schedules.len()));
+    assert_eq!(kinds.keys(137), timers, "timers");
+    assert_eq!((kinds.count(23), kinds.count(24)), (model.schedules.len(), model.schedules.len()));
     compare_tally(model, &query::schedule_tally(rows, Slot(0)).unwrap());
     compare_list(model, rows);
 }

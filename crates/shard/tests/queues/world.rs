@@ -22,6 +22,8 @@ pub(crate) struct World {
     patient: Shard,
     pub(crate) rows: BTreeMap<Key, Value>,
     agenda: Agenda,
+    /// What could be claimed after the last entry.
+    claimable: Claimable,
     pub(crate) commands: u64,
     pub(crate) abandoned: u64,
     /// Entries as they would be logged.
@@ -37,6 +39,7 @@ impl World {
             patient: Shard::new(ShardOptions { heads_max: 2, ..ShardOptions::default() }),
             rows: BTreeMap::new(),
             agenda: Agenda::new(SlotRange::ALL),
+            claimable: Claimable::new(),
             commands: 0,
             abandoned: 0,
             log: Vec::new(),
@@ -73,7 +76,7 @@ impl World {
         self.commands += commands.len() as u64;
         let applied = self.apply(clock, commands);
         assert_eq!(applied.outcomes.len(), commands.len());
-        let before = claimable(&self.model);
+        let deaths = self.model.queues.deaths;
         self.model.begin_entry(clock.wall.0, clock.elapsed.0);
         for (command, outcome) in commands.iter().zip(&applied.outcomes) {
             let ask = self.model.ask_of(command);
@@ -81,10 +84,12 @@ impl World {
             assert!(ours.is(outcome), "{outcome:?} instead of {ours:?} for {command:?}");
             check::all(&self.model).unwrap();
         }
-        self.claimable_tasks_are_announced(&applied, &before);
+        self.claimable_tasks_are_announced(&applied);
+        assert_eq!(died(&applied), self.model.queues.deaths - deaths, "every dead letter is announced once");
         self.finished_tasks_are_told(&applied);
-        rows::compare(&self.model, &self.rows);
-        schedules::compare(&self.model, &self.rows);
+        let kinds = rows::Kinds::of(&self.rows);
+        rows::compare(&self.model, &kinds);
+        schedules::compare(&self.model, &self.rows, &kinds);
     }
 
     /// Applies the entry as it would be logged, in two ways, and commits it.
@@ -136,9 +141,10 @@ impl World {
     }
 
     /// A claim that waits for tasks of a type hears of it when more of them can be claimed than before.
-    fn claimable_tasks_are_announced(&self, applied: &Applied, before: &Claimable) {
-        for (of, now) in claimable(&self.model) {
-            let more = now.saturating_sub(before.get(&of).copied().unwrap_or(0));
+    fn claimable_tasks_are_announced(&mut self, applied: &Applied) {
+        let before = std::mem::replace(&mut self.claimable, claimable(&self.model));
+        for (of, now) in &self.claimable {
+            let more = now.saturating_sub(before.get(of).copied().unwrap_or(0));
             let announced = applied.effects.iter().map(|effect| match effect {
                 Effect::TasksReady { queue, task_type, tasks }
                     if (queue.as_str(), &task_type[..]) == (&of.0[..], &of.1[..]) =>
@@ -220,6 +226,15 @@ impl World {
             commands.push(Command::AdvanceSchedule(AdvanceSchedule { schedule, generation, step }));
         }
     }
+}
+
+/// How many tasks have become dead letters, as the node hears.
+fn died(applied: &Applied) -> u32 {
+    let died = applied.effects.iter().map(|effect| match effect {
+        Effect::TasksDied { tasks } => *tasks,
+        _ => 0,
+    });
+    died.sum()
 }
 
 /// How many tasks can be claimed, by queue and type.

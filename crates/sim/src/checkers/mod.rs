@@ -9,6 +9,7 @@
 //! | [`order`] | what a reader has seen stays, and no event appears before it |
 //! | [`as_of`] | the events as of a closed time never change |
 //! | [`clocks`] | wall and elapsed never go backwards, and elapsed is never ahead of the time that has passed |
+//! | [`claims`] | no claim waits while a task is ready that it can take |
 //! | [`tasks`] | no task is lost, each has one owner, tokens grow, and what is completed never runs again |
 //! | [`schedules`] | no tick happens twice, early, or is skipped against its rule, and none is left out |
 //! | [`reactions`] | every event that matches makes one task, in order, and no other event makes one |
@@ -19,6 +20,7 @@
 pub mod acknowledged;
 pub mod as_of;
 pub mod bounded;
+pub mod claims;
 pub mod clocks;
 pub mod matching;
 pub mod order;

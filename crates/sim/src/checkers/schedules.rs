@@ -4,7 +4,7 @@
 
 use crate::reference::Reference;
 use model::limits::SCHEDULE_RUNS_KEPT;
-use model::{Command, NextTick, RunCause, ScheduleName, ScheduleStep, View, Wall};
+use model::{CatchUp, Command, NextTick, RunCause, ScheduleName, ScheduleStep, View, Wall};
 use reference_model::Simple;
 use reference_model::schedule::Schedule;
 use shard::query;
@@ -34,6 +34,13 @@ fn is_true(schedule: &Schedule, step: &ScheduleStep<'_>, now: u64) -> Result<(),
     // Ticks are at `put + n * every_ms`, with n from 1.
     let number = |at: u64| at.saturating_sub(put) / every_ms;
     let is_tick = |at: Wall| at.0 > put && (at.0 - put).is_multiple_of(every_ms);
+    // The last tick that is late.
+    let last_late = |now: u64| number(now.saturating_sub(1 + definition.offset_ms + definition.late_ms));
+    let caught_up = match definition.catch_up {
+        CatchUp::Skip => 0,
+        CatchUp::One => 1,
+        CatchUp::All(ticks) => u64::from(ticks),
+    };
     let mut decided = number(step.after.0);
     if let Some(missed) = step.missed {
         if !is_tick(missed.last) || missed.ticks != number(missed.last.0) - decided {
@@ -41,6 +48,9 @@ fn is_true(schedule: &Schedule, step: &ScheduleStep<'_>, now: u64) -> Result<(),
         }
         if missed.last.0 + definition.offset_ms + definition.late_ms >= now {
             return Err("it skips a tick that is not late".to_owned());
+        }
+        if number(missed.last.0) + caught_up > last_late(now) {
+            return Err("it skips a tick that the schedule catches up".to_owned());
         }
         decided += missed.ticks;
     }
@@ -50,6 +60,10 @@ fn is_true(schedule: &Schedule, step: &ScheduleStep<'_>, now: u64) -> Result<(),
         }
         if tick.0 + definition.offset_ms > now {
             return Err("a tick happens early".to_owned());
+        }
+        // The node may have looked at the clock a millisecond before the entry's time.
+        if schedule.held.is_none() && number(tick.0) + caught_up <= last_late(now - 1) {
+            return Err("a tick happens that is too late to be caught up".to_owned());
         }
         decided += 1;
     }

@@ -4,7 +4,8 @@
 
 use crate::reference::Reference;
 use model::{
-    Command, Elapsed, EnqueuedTask, Outcome, Position, QueueName, Settled, TaskRef, TaskState, View,
+    Command, Elapsed, EnqueuedTask, Outcome, Position, QueueName, Settled, TaskRef, TaskState, View, Write,
+    Written,
 };
 use reference_model::queue::{Queue, State, Task, check};
 use shard::query::{self, TaskView, TasksRequest};
@@ -52,6 +53,24 @@ impl Tasks {
             (Command::Settle(settle), Outcome::Settled(settled)) => {
                 let pairs = settle.settlements.iter().zip(settled);
                 pairs.into_iter().try_for_each(|(sent, settled)| self.settled(sent.token, *settled))
+            }
+            // One that was sent again tells nothing new.
+            (Command::Transaction(transaction), Outcome::Transacted { replayed: false, writes }) => {
+                let pairs = transaction.writes.iter().zip(writes);
+                pairs.into_iter().try_for_each(|(write, written)| self.wrote(write, written))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn wrote(&mut self, write: &Write<'_>, written: &Written) -> Result<(), String> {
+        match (write, written) {
+            (Write::Enqueue(enqueue), Written::Enqueued(enqueued)) => {
+                enqueued.tasks.iter().try_for_each(|task| self.enqueued(&enqueue.queue, task))
+            }
+            (Write::Settle(settle), Written::Settled(settled)) => {
+                let mut pairs = settle.settlements.iter().zip(settled);
+                pairs.try_for_each(|(sent, settled)| self.settled(sent.token, *settled))
             }
             _ => Ok(()),
         }

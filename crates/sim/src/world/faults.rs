@@ -42,13 +42,6 @@ impl World {
         self.boot()
     }
 
-    fn forget_waiting(&mut self) {
-        self.reference.ended();
-        for client in std::mem::take(&mut self.waiting) {
-            self.ask_again_later(client);
-        }
-    }
-
     pub(super) fn crash(&mut self) -> Result<(), String> {
         self.report.crashes += 1;
         self.report.counts |= self.ledger.acknowledgements >= ACKNOWLEDGED_BEFORE_CRASH_MIN;

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `obey` | steps of the process, and what follows from them |
 //! | `faults` | crashes, kills, stops and starts |
+//! | `requests` | what clients send and receive |
 //! | `look` | the checkers and followers that read |
 
 mod faults;
 mod look;
 mod obey;
+mod requests;
 
 use crate::checkers::as_of::ClosedTimes;
 use crate::checkers::bounded::Bounded;
@@ -23,15 +25,16 @@ use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::process::{Process, Work};
 use crate::reference::Reference;
+use crate::reply::Reply;
 use crate::run::{Report, RunOptions};
 use crate::schedule::Schedule;
 use crate::trace::Trace;
 use driver::Input;
-use model::Wall;
+use model::{Command, Wall};
 use node::{AskedTime, Mono, Request};
 use reference_model::{DAY_MS, draw, queue};
 use seeded_rng::Rng;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use storage::state::Pressure;
 
 /// A run counts if it crashed after at least this many acknowledgements.
@@ -48,6 +51,8 @@ const CHECK_MICROS: u64 = 50_000;
 /// checks go on until the last claims have expired.
 const QUIET_CHECK_MICROS: u64 = 1_000_000;
 const CLAIMS_MICROS: u64 = 40_000_000;
+/// A node takes its disk for stalled after this time.
+const STALLED_MICROS: u64 = 2_000_000;
 /// How long clients send new commands, in virtual microseconds.
 const ASKING_MICROS: u64 = 1_500_000;
 /// After the last command, this much time passes before the end: enough for every timer by wall.
@@ -56,6 +61,11 @@ const QUIET_MICROS: u64 = 65_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     Client(u64),
+    /// A client stops waiting for tasks.
+    GiveUp {
+        client: u64,
+        request: u64,
+    },
     Follower(usize),
     Work {
         boot: u64,
@@ -115,7 +125,11 @@ pub struct World {
     ledger: Ledger,
     reference: Reference,
     /// Clients that wait for an outcome of this boot.
-    waiting: BTreeSet<u64>,
+    waiting: BTreeMap<u64, Reply>,
+    /// How many requests were sent.
+    requests: u64,
+    /// The claims of this boot whose clients wait no longer.
+    given_up: BTreeMap<u64, Command<'static>>,
     reader: Reader,
     closed: ClosedTimes,
     clocks: Clocks,
@@ -152,7 +166,9 @@ impl World {
             followers: (0..FOLLOWERS).map(|_| Follower::draw(&mut rng)).collect(),
             ledger: Ledger::default(),
             reference: Reference::default(),
-            waiting: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            requests: 0,
+            given_up: BTreeMap::new(),
             reader: Reader::default(),
             closed: ClosedTimes::default(),
             clocks: Clocks::default(),
@@ -222,7 +238,8 @@ impl World {
         }
     }
 
-    /// Lets everything happen until only timers have fired for a while.
+    /// Lets everything happen until for a while there was nothing but timers and what follows from them. The ticks of
+    /// schedules never end, and each is an entry of its own.
     fn until_quiet(&mut self) -> Result<(), String> {
         while let Some(at) = self.schedule.next_at() {
             let at_work = self.machine.process.as_ref().is_some_and(Process::is_at_work);
@@ -231,16 +248,23 @@ impl World {
             }
             let Some(event) = self.schedule.advance() else { break };
             self.trace.step(format_args!("{:?} {event:?}", self.schedule.now()));
-            let is_idle = matches!(
-                event,
-                Event::TimerDue { .. } | Event::Check { .. } | Event::Work { work: Work::React, .. }
-            );
-            if !is_idle {
+            if self.disturbs(event) {
                 self.active = self.schedule.now().0;
             }
             self.happen(event)?;
         }
         Ok(())
+    }
+
+    /// Whether the quiet time begins again with this event.
+    fn disturbs(&self, event: Event) -> bool {
+        match event {
+            Event::TimerDue { .. } | Event::Check { .. } | Event::Idle { .. } => false,
+            Event::Continue { .. } => !self.ready,
+            // After a disk did not respond, the node has much to make up for.
+            Event::Work { work, .. } => self.bounded.stalled == Some(work),
+            _ => true,
+        }
     }
 
     fn is_anyone_waiting(&self) -> bool {
@@ -250,6 +274,7 @@ impl World {
     fn happen(&mut self, event: Event) -> Result<(), String> {
         match event {
             Event::Client(client) => self.client(client),
+            Event::GiveUp { client, request } => self.give_up(client, request),
             Event::Follower(follower) => self.follow(follower),
             Event::Work { boot, work } if boot == self.machine.boot => self.work(work),
             Event::TimerDue { boot, at } if boot == self.machine.boot => self.timer_due(at),
@@ -302,29 +327,6 @@ impl World {
             }
             Event::CloseTime => self.close_time(),
         }
-    }
-
-    fn client(&mut self, number: u64) -> Result<(), String> {
-        let asks = self.schedule.now().0 <= ASKING_MICROS;
-        let command = match self.orderly.get_mut(number as usize) {
-            Some(client) if asks || client.waits() => client.send(&mut self.rng, &mut self.ledger),
-            None if asks => {
-                self.drawn[(number - ORDERLY_CLIENTS) as usize].send(&mut self.rng, self.reference.model())
-            }
-            _ => return Ok(()),
-        };
-        if self.machine.process.is_none() {
-            self.ask_again_later(number);
-            return Ok(());
-        }
-        self.waiting.insert(number);
-        self.step(Input::Requests(vec![Request::Command { command, reply: number }]))
-    }
-
-    /// The client got no outcome and will send the command again, or another one.
-    fn ask_again_later(&mut self, client: u64) {
-        let after = self.rng.between(1_000, 30_000);
-        self.schedule.after(after, Event::Client(client));
     }
 
     fn close_time(&mut self) -> Result<(), String> {

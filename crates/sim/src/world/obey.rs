@@ -1,20 +1,17 @@
 //! Steps of the process, and what follows from them.
 
-use super::{ASKING_MICROS, CHECK_MICROS, CLAIMS_MICROS, ORDERLY_CLIENTS, QUIET_CHECK_MICROS, World};
+use super::{ASKING_MICROS, CHECK_MICROS, CLAIMS_MICROS, QUIET_CHECK_MICROS, STALLED_MICROS, World};
 use crate::checkers::bounded::Bounded;
 use crate::process::{Ended, Process, SimEffect, SimInput, Stepped, Work};
 use crate::world::Event;
 use driver::{Effect, Input, LogJob};
-use model::{Appended, Outcome, Written};
-use node::{ClosedTime, DiskSpace, Now, Unavailable};
+use node::{ClosedTime, DiskSpace, Now};
 
 /// Each time readers may see more, they look at everything with a chance of one in this many.
 const LOOK_ONE_IN: u64 = 40;
 
 /// How long the disk hangs.
 const HANG_MICROS: u64 = 120_000_000;
-/// A node takes its disk for stalled after this time.
-const STALLED_MICROS: u64 = 2_000_000;
 
 impl World {
     /// Gives the node one input.
@@ -76,7 +73,7 @@ impl World {
                     self.look()?;
                 }
             }
-            Effect::Outcome { reply, result } => self.answered(reply, result)?,
+            Effect::Outcome { reply, result } => self.answered(&reply, result)?,
             Effect::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) } => {
                 if wall != reply || !self.ready {
                     return Err(format!(
@@ -99,6 +96,7 @@ impl World {
             Effect::TimeClosed { result: Err(_), .. }
             | Effect::CompactionOutOfSpace { .. }
             | Effect::Woken { .. }
+            | Effect::TasksDied(_)
             | Effect::Show { .. }
             | Effect::Wait(None)
             | Effect::Log(_)
@@ -128,63 +126,6 @@ impl World {
         let Some(process) = &self.machine.process else { return Ok(()) };
         self.visible.shown(process, &mut self.reference)?;
         self.clocks.check(process, self.schedule.now().0 / 1_000)
-    }
-
-    fn answered(&mut self, client: u64, result: Result<Outcome, Unavailable>) -> Result<(), String> {
-        if !self.waiting.remove(&client) {
-            return Err(format!("client {client} received two results"));
-        }
-        let outcome = match result {
-            Ok(outcome) => outcome,
-            Err(Unavailable::DiskStalled(_)) if self.bounded.stalled.is_none() => {
-                return Err("a request was rejected for a disk that responds".to_owned());
-            }
-            Err(Unavailable::DiskStalled(_)) => {
-                let after = self.rng.between(STALLED_MICROS, 5 * STALLED_MICROS);
-                self.schedule.after(after, Event::Client(client));
-                return Ok(());
-            }
-            Err(_) => {
-                self.ask_again_later(client);
-                return Ok(());
-            }
-        };
-        self.is_visible(&outcome)?;
-        self.report.refusals += u64::from(matches!(outcome, Outcome::Refused(_)));
-        let drawn = client.checked_sub(ORDERLY_CLIENTS).map(|at| &self.drawn[at as usize]);
-        let command = match drawn {
-            Some(client) => client.last(),
-            None => self.orderly[client as usize].pending(),
-        };
-        let command = command.ok_or("an outcome that no client waits for")?;
-        self.reference.outcome(command, &outcome)?;
-        self.tasks.told(command, &outcome)?;
-        if let Some(client) = self.orderly.get_mut(client as usize) {
-            client.receive(&outcome, &mut self.ledger)?;
-        } else {
-            self.ledger.acknowledgements += 1;
-        }
-        let after = self.rng.below(20_000);
-        self.schedule.after(after, Event::Client(client));
-        Ok(())
-    }
-
-    /// What is acknowledged, every reader can see.
-    fn is_visible(&self, outcome: &Outcome) -> Result<(), String> {
-        let writes: Vec<&Appended> = match outcome {
-            Outcome::Appended(appended) => vec![appended],
-            Outcome::Transacted { writes, .. } => writes.iter().filter_map(Written::appended).collect(),
-            _ => return Ok(()),
-        };
-        let visible = self.machine.process.as_ref().map(Process::visible);
-        let last =
-            writes.iter().flat_map(|write| write.events.iter().map(|event| write.cursor(*event))).max();
-        match (last, visible) {
-            (Some(last), Some(visible)) if last > visible => {
-                Err(format!("{last} was acknowledged while readers saw only up to {visible}"))
-            }
-            _ => Ok(()),
-        }
     }
 
     fn later(&mut self, work: Work) {

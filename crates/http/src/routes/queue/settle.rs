@@ -142,9 +142,6 @@ impl Counting {
                     tasks.failed.inc();
                     self.count_run(context);
                 }
-                if settled == Settled::Dead {
-                    tasks.dead.inc();
-                }
             }
         }
     }
