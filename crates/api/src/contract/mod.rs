@@ -25,6 +25,7 @@ mod schedules;
 pub mod schema;
 mod tasks;
 mod tenants;
+mod values;
 
 use crate::catalogue::Code;
 

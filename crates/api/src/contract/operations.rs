@@ -4,11 +4,11 @@ use super::parameters::{
     AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
     IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LEASES_LIMIT, LIMIT, LIST_CURSOR, LIST_LIMIT,
     PREFIX, QUEUE, QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE,
-    TASK_WAIT, TASKS_LIMIT, TYPE, VALUE, VALUES_LIMIT,
+    TASK_WAIT, TASKS_LIMIT, TYPE,
 };
 use super::{
     Content, Description, Method, Response, Schema, Tag, breakers, idempotency, limits, reactions, schedules,
-    tasks, tenants,
+    tasks, tenants, values,
 };
 use crate::catalogue::Code;
 
@@ -347,66 +347,10 @@ operations! {
         response: Response { description: "The leases.", content: &[json("LeaseList")], headers: &[] },
         problems: &[ANY, DATA, QUERY],
     };
-    PutValue: Description {
-        id: "putValue",
-        method: Method::Put,
-        path: "/v1/values/{value}",
-        tag: Tag::Values,
-        summary: "Write a value",
-        description: "Replaces the content of the value, or creates it. The body is the content, at most 64 KiB of any type.",
-        parameters: &[&VALUE, &IF_MATCH, &IF_NONE_MATCH, &IDEMPOTENCY_KEY, &STORE],
-        request: &[Content { media_type: "*/*", schema: Schema::Bytes }],
-        response: Response {
-            description: "The value is written.",
-            content: &[json("ValueWritten")],
-            headers: &[&ETAG, &REPLAYED],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, COMMAND, KEYED, &[Code::WrongRevision, Code::ValueTooLarge, Code::ValueFull]],
-    };
-    GetValue: Description {
-        id: "getValue",
-        method: Method::Get,
-        path: "/v1/values/{value}",
-        tag: Tag::Values,
-        summary: "Read a value",
-        description: "Returns the content as it was written, with its content type. With `Accept: text/event-stream`, the response is a watch: the value as it is, and again after each change. Changes in quick succession may be one message.",
-        parameters: &[&VALUE, &KEEP_ALIVE, &STORE],
-        request: &[],
-        response: Response {
-            description: "The content. As server-sent events, each message has the event name `value` and a `ValueSeen` as its data.",
-            content: &[Content { media_type: "*/*", schema: Schema::Bytes }, Content { media_type: "text/event-stream", schema: Schema::Object("ValueSeen") }],
-            headers: &[&ETAG],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ValueNotFound, Code::TooManySubscribers]],
-    };
-    ListValues: Description {
-        id: "listValues",
-        method: Method::Get,
-        path: "/v1/values",
-        tag: Tag::Values,
-        summary: "List values",
-        description: "Returns one page of the values, without their content, in no particular order. A page may be short or empty and still have a `next`.",
-        parameters: &[&LIST_CURSOR, &VALUES_LIMIT, &STORE],
-        request: &[],
-        response: Response { description: "The values.", content: &[json("ValueList")], headers: &[] },
-        problems: &[ANY, DATA, QUERY],
-    };
-    DeleteValue: Description {
-        id: "deleteValue",
-        method: Method::Delete,
-        path: "/v1/values/{value}",
-        tag: Tag::Values,
-        summary: "Delete a value",
-        description: "Removes the value. Its revisions are never used again. Repeating the request is safe.",
-        parameters: &[&VALUE, &IF_MATCH, &IF_NONE_MATCH, &STORE],
-        request: &[],
-        response: Response {
-            description: "The value does not exist any more.",
-            content: &[json("ValueDeleted")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::WrongRevision]],
-    };
+    PutValue: values::PUT;
+    GetValue: values::GET;
+    ListValues: values::LIST;
+    DeleteValue: values::DELETE;
     BeginExecution: idempotency::BEGIN;
     CompleteExecution: idempotency::COMPLETE;
     AbandonExecution: idempotency::ABANDON;
