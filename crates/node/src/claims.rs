@@ -7,7 +7,7 @@
 //! nothing meanwhile but memory.
 
 use crate::request::Replies;
-use model::{Claim, Command, QueueName, Wall};
+use model::{Claim, Command, Enqueue, QueueName, Wall, Write};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A claim that takes no outcome without tasks.
@@ -80,7 +80,11 @@ impl<R: Replies> WaitingClaims<R> {
         {
             self.len -= 1;
             if !R::is_abandoned(&waiting.reply) {
-                left = left.saturating_sub(waiting.claim.tasks_max.max(1));
+                // A request that was sent again gets the same tasks as the first one.
+                let is_repeated = |other: &WaitingClaim<R>| other.claim.request == waiting.claim.request;
+                if waiting.claim.request.is_none() || !taken.iter().any(is_repeated) {
+                    left = left.saturating_sub(waiting.claim.tasks_max.max(1));
+                }
                 taken.push(waiting);
             }
         }
@@ -97,8 +101,7 @@ impl<R: Replies> WaitingClaims<R> {
         if self.len == 0 {
             return taken;
         }
-        for command in commands {
-            let Command::Enqueue(enqueue) = command else { continue };
+        for enqueue in commands.iter().flat_map(enqueues) {
             let mut tasks = enqueue.tasks.iter().filter(|task| task.run_after.is_none_or(|at| at <= now));
             let Some(first) = tasks.next() else { continue };
             // A batch is usually of one type.
@@ -145,6 +148,19 @@ impl<R: Replies> WaitingClaims<R> {
     }
 }
 
+/// What a command enqueues.
+fn enqueues<'a, 'b>(command: &'a Command<'b>) -> impl Iterator<Item = &'a Enqueue<'b>> {
+    let (alone, writes) = match command {
+        Command::Enqueue(enqueue) => (Some(enqueue), &[][..]),
+        Command::Transaction(transaction) => (None, &transaction.writes[..]),
+        _ => (None, &[][..]),
+    };
+    alone.into_iter().chain(writes.iter().filter_map(|write| match write {
+        Write::Enqueue(enqueue) => Some(enqueue),
+        _ => None,
+    }))
+}
+
 impl<R: Replies> OfQueue<R> {
     fn add(&mut self, waiting: WaitingClaim<R>) {
         if waiting.claim.types.is_empty() {
@@ -180,7 +196,7 @@ impl<R: Replies> OfQueue<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Enqueue, Fingerprint, NewTask, TaskOptions};
+    use model::{Fingerprint, IdHash, NewTask, TaskOptions, Transaction};
     use std::borrow::Cow;
 
     /// Replies are numbers. Odd ones are abandoned.
@@ -297,10 +313,28 @@ mod tests {
         };
         let tasks =
             vec![task("x", None), task("x", Some(Wall(51))), task("y", Some(Wall(50))), task("x", None)];
-        let commands = [Command::Enqueue(Enqueue { keyed: None, queue: queue("q"), tasks })];
+        let enqueue = Enqueue { keyed: None, queue: queue("q"), tasks };
+        let writes = vec![Write::Enqueue(enqueue.clone())];
+        let transaction = Command::Transaction(Transaction { keyed: None, checks: Vec::new(), writes });
+        for command in [Command::Enqueue(enqueue), transaction] {
+            takes_for_three_of_four_tasks(&[command]);
+        }
+    }
+
+    #[test]
+    fn a_request_that_was_sent_again_takes_no_other_ones_task() {
+        let mut table = waiting(&[("q", &["x"], 1, 2), ("q", &["x"], 1, 4), ("q", &["x"], 1, 6)]);
+        for number in [1, 2] {
+            table.by_queue.get_mut("q").unwrap().claims.get_mut(&number).unwrap().claim.request =
+                Some(IdHash(7));
+        }
+        assert_eq!(replies(table.take(&queue("q"), "x", 2)), [2, 4, 6]);
+    }
+
+    fn takes_for_three_of_four_tasks(commands: &[Command<'_>]) {
         let mut table =
             waiting(&[("q", &["x"], 1, 2), ("q", &["x"], 1, 4), ("q", &["x"], 1, 6), ("q", &["y"], 1, 8)]);
-        assert_eq!(replies(table.take_for(&commands, Wall(50))), [2, 8, 4]);
+        assert_eq!(replies(table.take_for(commands, Wall(50))), [2, 8, 4]);
         assert_eq!(table.len(), 1);
     }
 }

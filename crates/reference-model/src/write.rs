@@ -13,7 +13,9 @@ type Old = Vec<(usize, usize, EventRef)>;
 
 /// The state before a transaction, as far as it may change it. A group changes only after a command.
 struct Before {
+    /// Those that it appends to, and those that hear of finished tasks.
     streams: Vec<(usize, Stream)>,
+    streams_len: usize,
     last: u64,
     appended: usize,
     executions: Vec<Execution>,
@@ -156,8 +158,14 @@ impl Simple {
     fn before(&self, writes: &[Write]) -> Before {
         let appends = writes.iter().filter_map(Write::append);
         let has_tasks = writes.iter().any(|write| matches!(write, Write::Enqueue(..) | Write::Settle(..)));
+        let told = self.queues.all.iter().filter_map(|queue| queue.settings.options.events.as_ref());
+        let told =
+            told.filter_map(|name| self.streams.iter().position(|stream| stream.name == name.as_str()));
+        let told = told.filter(|_| has_tasks);
+        let streams = appends.map(|append| append.stream).chain(told);
         Before {
-            streams: appends.map(|append| (append.stream, self.streams[append.stream].clone())).collect(),
+            streams: streams.map(|stream| (stream, self.streams[stream].clone())).collect(),
+            streams_len: self.streams.len(),
             last: self.last,
             appended: self.appended.len(),
             executions: self.executions.clone(),
@@ -169,6 +177,7 @@ impl Simple {
         for (stream, state) in before.streams.into_iter().rev() {
             self.streams[stream] = state;
         }
+        self.streams.truncate(before.streams_len);
         self.last = before.last;
         self.appended.truncate(before.appended);
         self.executions = before.executions;
