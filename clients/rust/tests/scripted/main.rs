@@ -13,6 +13,7 @@ use mainstay_client::{
 };
 use script::{Connection, Script};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// A client that hardly waits between attempts.
 fn client(script: &Script) -> Client {
@@ -119,14 +120,19 @@ async fn a_silent_node_is_noticed() {
 
 #[tokio::test]
 async fn a_kept_connection_that_the_node_has_closed_is_replaced_without_an_attempt() {
-    let one = |mut connection: Connection| {
+    let (closed, mut noticed) = mpsc::unbounded_channel();
+    let one = move |mut connection: Connection| {
         connection.request();
         connection.respond(200, APPENDED);
+        connection.close();
+        closed.send(()).unwrap();
     };
-    let script = Script::start(vec![Box::new(one), Box::new(one)]);
+    let script = Script::start(vec![Box::new(one.clone()), Box::new(one)]);
     let client = Client::builder(&script.url).retry(Retry::never()).build().unwrap();
     for _ in 0..2 {
         client.append("s", [NewEvent::new("t")]).await.unwrap();
+        // What is sent before the client can know may get lost.
+        noticed.recv().await.unwrap();
     }
 }
 

@@ -1,7 +1,7 @@
 //! A server of a few lines: it accepts one connection per closure, in order, and records the requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -127,6 +127,12 @@ impl Connection {
 
     pub(crate) fn wait_for_permission(&mut self) {
         self.permission.lock().unwrap().recv().unwrap();
+    }
+
+    /// Closes the connection, and waits until the client has noticed.
+    pub(crate) fn close(&mut self) {
+        self.stream.get_ref().shutdown(Shutdown::Write).unwrap();
+        self.wait_for_close();
     }
 
     pub(crate) fn wait_for_close(&mut self) {
