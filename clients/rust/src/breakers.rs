@@ -308,19 +308,8 @@ impl Client {
         struct Listed {
             breaker: String,
         }
-        #[derive(Deserialize)]
-        struct Page {
-            breakers: Vec<Listed>,
-            next: Option<String>,
-        }
-        let mut names = Vec::new();
-        let mut next = Some("/v1/breakers?limit=1000".to_owned());
-        while let Some(path) = next {
-            let page: Page = self.call_json(&Call::get(path)).await?;
-            names.extend(page.breakers.into_iter().map(|listed| listed.breaker));
-            next = page.next;
-        }
-        Ok(names)
+        let listed: Vec<Listed> = self.list("/v1/breakers", "breakers").await?;
+        Ok(listed.into_iter().map(|listed| listed.breaker).collect())
     }
 }
 

@@ -51,19 +51,7 @@ impl Queue {
     /// # Errors
     /// [`Error`]
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
-        #[derive(Deserialize)]
-        struct Page {
-            tenants: Vec<Tenant>,
-            next: Option<String>,
-        }
-        let mut tenants = Vec::new();
-        let mut next = Some(self.path("/tenants?limit=1000"));
-        while let Some(path) = next {
-            let page: Page = self.client.call_json(&Call::get(path)).await?;
-            tenants.extend(page.tenants);
-            next = page.next;
-        }
-        Ok(tenants)
+        self.client.list(&self.path("/tenants"), "tenants").await
     }
 
     fn tenant_path(&self, tenant: &str) -> String {

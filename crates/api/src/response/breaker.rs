@@ -1,5 +1,6 @@
 //! Breakers, as bodies of 200 responses.
 
+use super::page::write_list;
 use crate::json;
 use crate::request::breaker::write_members;
 use crate::request::queue::tasks::write_duration;
@@ -148,19 +149,7 @@ pub fn write_breaker<'a>(
 
 /// Writes `{"breakers":[{"breaker":...}],"next":...}`
 pub fn write_breakers<'a>(out: &mut Vec<u8>, breakers: impl Iterator<Item = &'a str>, next: Option<&str>) {
-    out.extend_from_slice(b"{\"breakers\":[");
-    for (at, breaker) in breakers.enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        write_deleted(out, breaker);
-    }
-    out.extend_from_slice(b"],\"next\":");
-    match next {
-        None => out.extend_from_slice(b"null"),
-        Some(link) => json::write_text(out, link),
-    }
-    out.push(b'}');
+    write_list(out, "breakers", breakers, next, write_deleted);
 }
 
 fn write_name(out: &mut Vec<u8>, breaker: &str) {

@@ -109,7 +109,8 @@ fn write_events(out: &mut Vec<u8>, events: &[u8]) {
     out.push(b']');
 }
 
-fn write_next(out: &mut Vec<u8>, next: Option<&str>) {
+/// Writes the end of an object that has a `next`.
+pub(super) fn write_next(out: &mut Vec<u8>, next: Option<&str>) {
     out.extend_from_slice(b",\"next\":");
     match next {
         None => out.extend_from_slice(b"null"),
@@ -183,24 +184,24 @@ impl Link {
     }
 }
 
-/// Cuts what was read for a page of names to that page, and returns the path of the next one.
+/// Cuts what was read for a page of names to that page, and returns the path of the next one. The list may go on after a
+/// name although there is nothing more to cut.
 pub fn end_names<N, T>(
     list: &ListNames<N>,
     path: &'static str,
     found: &mut Vec<T>,
+    goes_on_after: Option<String>,
     name: impl Fn(&T) -> &str,
 ) -> Option<String> {
     let has_more = found.len() > list.page_max();
     found.truncate(list.page_max());
-    found.last().filter(|_| has_more).map(|last| names_after(list, path, name(last)))
-}
-
-/// The path of the page after a name.
-pub fn names_after<N>(list: &ListNames<N>, path: &'static str, name: &str) -> String {
-    Link::path(path)
-        .with_some("limit", list.limit.map(|limit| limit.to_string()).as_deref())
-        .with("cursor", name)
-        .into_text()
+    let last = found.last().filter(|_| has_more).map(|last| name(last).to_owned());
+    last.or(goes_on_after).map(|name| {
+        Link::path(path)
+            .with_some("limit", list.limit.map(|limit| limit.to_string()).as_deref())
+            .with("cursor", &name)
+            .into_text()
+    })
 }
 
 /// Writes `{"member":[...],"next":...}`.
@@ -220,12 +221,8 @@ pub fn write_list<T>(
         }
         write(out, item);
     }
-    out.extend_from_slice(b"],\"next\":");
-    match next {
-        None => out.extend_from_slice(b"null"),
-        Some(link) => json::write_text(out, link),
-    }
-    out.push(b'}');
+    out.push(b']');
+    write_next(out, next);
 }
 
 #[cfg(test)]

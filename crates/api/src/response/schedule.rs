@@ -1,5 +1,6 @@
 //! Schedules, as bodies of 200 responses.
 
+use super::page;
 use super::queue::{write_name, write_number_member, write_text_member};
 use super::task_state;
 use crate::json;
@@ -225,9 +226,8 @@ pub struct Listed<'a> {
 
 /// Writes `{"schedules":[...],"next":...}`
 pub fn write_list<'a>(out: &mut Vec<u8>, schedules: impl Iterator<Item = Listed<'a>>, next: Option<&str>) {
-    out.extend_from_slice(b"{\"schedules\":[");
-    for (at, schedule) in schedules.enumerate() {
-        out.extend_from_slice(if at == 0 { b"{\"schedule\":" } else { b",{\"schedule\":" });
+    page::write_list(out, "schedules", schedules, next, |out, schedule| {
+        out.extend_from_slice(b"{\"schedule\":");
         json::write_text(out, schedule.name);
         if let Some(owner) = schedule.owner {
             write_text_member(out, "owner", owner);
@@ -239,13 +239,7 @@ pub fn write_list<'a>(out: &mut Vec<u8>, schedules: impl Iterator<Item = Listed<
             }
         }
         out.push(b'}');
-    }
-    out.extend_from_slice(b"],\"next\":");
-    match next {
-        None => out.extend_from_slice(b"null"),
-        Some(link) => json::write_text(out, link),
-    }
-    out.push(b'}');
+    });
 }
 
 /// How a schedule is, in one word.

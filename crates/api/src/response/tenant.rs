@@ -1,5 +1,6 @@
 //! Tenants of queues, as bodies of 200 responses.
 
+use super::page::write_next;
 use crate::json;
 
 /// A tenant of a queue.
@@ -48,12 +49,7 @@ pub fn write_tenants<'a>(
     }
     out.extend_from_slice(b"],\"unnamed\":{");
     write_counts(out, unnamed);
-    out.extend_from_slice(b",\"next\":");
-    match next {
-        None => out.extend_from_slice(b"null"),
-        Some(link) => json::write_text(out, link),
-    }
-    out.push(b'}');
+    write_next(out, next);
 }
 
 fn write_counts(out: &mut Vec<u8>, tenant: &Tenant<'_>) {

@@ -8,6 +8,7 @@
 //! The read needs no sync: while a breaker is closed, a permit writes nothing.
 
 use super::command::{refused, submit};
+use super::now::now;
 use super::parts;
 use super::watch::{self, Shown};
 use crate::body::read_json;
@@ -158,7 +159,7 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
         .read(move |snapshot| Ok(query::breakers(&snapshot.state, after.as_ref(), read_max)?))
         .await
         .map_err(|error| unavailable::read_problem(&error))?;
-    let next = end_names(&list, "/v1/breakers", &mut found, BreakerName::as_str);
+    let next = end_names(&list, "/v1/breakers", &mut found, None, BreakerName::as_str);
     let mut out = Vec::with_capacity(64 * found.len() + 64);
     written::write_breakers(&mut out, found.iter().map(BreakerName::as_str), next.as_deref());
     Ok(response::json(out))
@@ -170,10 +171,6 @@ fn view(
     elapsed: Elapsed,
 ) -> std::result::Result<BreakerView, ReadFailure> {
     Ok(query::breaker(&snapshot.state, name, now(snapshot, elapsed)?)?)
-}
-
-fn now(snapshot: &Snapshot, elapsed: Elapsed) -> std::result::Result<Elapsed, ReadFailure> {
-    Ok(query::clock(&snapshot.state, snapshot.slots.first)?.elapsed.max(elapsed))
 }
 
 fn write(out: &mut Vec<u8>, name: &BreakerName<'_>, view: &BreakerView) {

@@ -1,6 +1,7 @@
 //! `/v1/idempotency/{key}`: begin, complete and abandon the work under a key.
 
 use super::command::{refused, submit};
+use super::now::now;
 use super::parts;
 use crate::body::read_json;
 use crate::context::Context;
@@ -127,7 +128,7 @@ pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
     let key = parts::execution(parts)?.into_owned();
     let (asked, elapsed) = (key.clone(), context.handle.elapsed());
     let read = move |snapshot: &runtime::Snapshot| {
-        let now = query::clock(&snapshot.state, snapshot.slots.first)?.elapsed.max(elapsed);
+        let now = now(snapshot, elapsed)?;
         Ok(query::execution(&snapshot.state, &asked, now)?)
     };
     let found = context.handle.read(read).await.map_err(|error| unavailable::read_problem(&error))?;

@@ -10,6 +10,7 @@
 //! ```
 
 use super::command::{refused, submit};
+use super::now::now;
 use super::parts;
 use super::watch::{self, Shown};
 use crate::body::read_json;
@@ -20,7 +21,7 @@ use api::contract::Operation;
 use api::request::lease;
 use api::request::query::ListLeases;
 use api::response::lease::{Holder, Lease, write_granted, write_released, write_renewed};
-use api::response::page::{end_names, names_after, write_list};
+use api::response::page::{end_names, write_list};
 use api::response::refusal::Target;
 use api::{Code, Problem};
 use bytes::Bytes;
@@ -112,20 +113,19 @@ pub(super) async fn get(context: &Arc<Context>, parts: &request::Parts) -> Resul
 }
 
 pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
-    const PATH: &str = "/v1/leases";
     unavailable::check_readable(context)?;
     let list = ListLeases::parse(parts.uri.query())?;
     let (after, read_max, elapsed) = (list.cursor.clone(), list.read_max(), context.handle.elapsed());
     let mut found = context
         .handle
         .read(move |snapshot| {
-            let now = query::clock(&snapshot.state, snapshot.slots.first)?.elapsed.max(elapsed);
+            let now = now(&snapshot, elapsed)?;
             Ok(query::leases(&snapshot.state, after.as_ref(), read_max, now)?)
         })
         .await
         .map_err(|error| unavailable::read_problem(&error))?;
-    let next = end_names(&list, PATH, &mut found.items, |(name, _)| name.as_str());
-    let next = next.or_else(|| found.goes_on_after.map(|name| names_after(&list, PATH, &name)));
+    let next =
+        end_names(&list, "/v1/leases", &mut found.items, found.goes_on_after, |(name, _)| name.as_str());
     let mut out = Vec::with_capacity(256 * found.items.len() + 64);
     write_list(&mut out, "leases", &found.items, next.as_deref(), |out, (name, state)| {
         write(out, name, state)
@@ -168,7 +168,7 @@ fn state(
     name: &LeaseName<'_>,
     elapsed: Elapsed,
 ) -> std::result::Result<LeaseState, ReadFailure> {
-    let now = query::clock(&snapshot.state, snapshot.slots.first)?.elapsed.max(elapsed);
+    let now = now(snapshot, elapsed)?;
     Ok(query::lease(&snapshot.state, name, now)?)
 }
 

@@ -89,7 +89,7 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
         .read(move |snapshot| Ok(query::limits(&snapshot.state, after.as_ref(), read_max)?))
         .await
         .map_err(|error| unavailable::read_problem(&error))?;
-    let next = end_names(&list, "/v1/limits", &mut found, LimitName::as_str);
+    let next = end_names(&list, "/v1/limits", &mut found, None, LimitName::as_str);
     let mut out = Vec::with_capacity(64 * found.len() + 64);
     write_limits(&mut out, found.iter().map(LimitName::as_str), next.as_deref());
     Ok(response::json(out))

@@ -10,6 +10,7 @@ mod groups;
 mod leases;
 mod limits;
 mod lines;
+mod now;
 mod operations;
 mod parts;
 mod queue;

@@ -185,7 +185,7 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
         .read(move |snapshot| Ok(query::schedules(&snapshot.state, after.as_ref(), read_max)?))
         .await
         .map_err(|error| unavailable::read_problem(&error))?;
-    let next = end_names(&list, "/v1/schedules", &mut found, |(name, _)| name.as_str());
+    let next = end_names(&list, "/v1/schedules", &mut found, None, |(name, _)| name.as_str());
     let listed = found.iter().map(|(name, row)| Listed {
         name: name.as_str(),
         owner: row.owner.as_deref(),

@@ -10,7 +10,7 @@ use crate::unavailable;
 use api::contract::Operation;
 use api::request::query::ListValues;
 use api::request::value;
-use api::response::page::{end_names, names_after, write_list};
+use api::response::page::{end_names, write_list};
 use api::response::refusal::Target;
 use api::response::value::{Seen, write_listed, write_seen, write_value};
 use api::{Code, Problem};
@@ -87,7 +87,6 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
 }
 
 pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
-    const PATH: &str = "/v1/values";
     unavailable::check_readable(context)?;
     let list = ListValues::parse(parts.uri.query())?;
     let (after, read_max) = (list.cursor.clone(), list.read_max());
@@ -96,8 +95,8 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
         .read(move |snapshot| Ok(shard::query::values(&snapshot.state, after.as_ref(), read_max)?))
         .await
         .map_err(|error| unavailable::read_problem(&error))?;
-    let next = end_names(&list, PATH, &mut found.items, |value| value.name.as_str());
-    let next = next.or_else(|| found.goes_on_after.map(|name| names_after(&list, PATH, &name)));
+    let next =
+        end_names(&list, "/v1/values", &mut found.items, found.goes_on_after, |value| value.name.as_str());
     let mut out = Vec::with_capacity(128 * found.items.len() + 64);
     write_list(&mut out, "values", &found.items, next.as_deref(), |out, value| {
         write_listed(out, value.name.as_str(), value.revision, &value.content_type, value.bytes);

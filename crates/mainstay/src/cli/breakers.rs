@@ -78,6 +78,17 @@ fn force(global: &Global, breaker: &str, forced: Option<BreakerForced>) -> Resul
     global.run(async |client: Client| Ok(client.breaker(breaker).force(forced).await?))
 }
 
+/// What is shown of every breaker.
+const COLUMNS: [(&str, Align); 7] = [
+    ("BREAKER", Align::Left),
+    ("STATE", Align::Left),
+    ("ADMITTED", Align::Right),
+    ("CALLS", Align::Right),
+    ("FAILURES", Align::Right),
+    ("OPENED", Align::Right),
+    ("LAST FAILURE", Align::Left),
+];
+
 fn list(global: &Global) -> Result {
     let breakers = global.run(async |client: Client| {
         let mut breakers = Vec::new();
@@ -86,16 +97,7 @@ fn list(global: &Global) -> Result {
         }
         Ok(breakers)
     })?;
-    let columns = [
-        ("BREAKER", Align::Left),
-        ("STATE", Align::Left),
-        ("ADMITTED", Align::Right),
-        ("CALLS", Align::Right),
-        ("FAILURES", Align::Right),
-        ("OPENED", Align::Right),
-        ("LAST FAILURE", Align::Left),
-    ];
-    print_list(global.output, &breakers, &columns, |table, info| table.row(row(info)))
+    print_list(global.output, &breakers, &COLUMNS, |table, info| table.row(row(info)))
 }
 
 fn row(info: &BreakerInfo) -> Vec<String> {
@@ -120,19 +122,13 @@ fn row(info: &BreakerInfo) -> Vec<String> {
 
 /// One row for each worker, or one for a breaker without workers.
 fn show(global: &Global, info: &BreakerInfo) -> Result {
-    let columns = [
-        ("BREAKER", Align::Left),
-        ("STATE", Align::Left),
-        ("ADMITTED", Align::Right),
-        ("CALLS", Align::Right),
-        ("FAILURES", Align::Right),
-        ("OPENED", Align::Right),
-        ("LAST FAILURE", Align::Left),
+    const OF_WORKERS: [(&str, Align); 4] = [
         ("WORKER", Align::Left),
         ("WORKER CALLS", Align::Right),
         ("WORKER FAILURES", Align::Right),
         ("SUSPECT", Align::Left),
     ];
+    let columns = [&COLUMNS[..], &OF_WORKERS].concat();
     print_list(global.output, std::slice::from_ref(info), &columns, |table, info| {
         let with = |more: [String; 4]| row(info).into_iter().chain(more).collect();
         for worker in &info.workers {

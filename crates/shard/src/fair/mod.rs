@@ -78,17 +78,7 @@ pub(crate) fn begins<V: View>(
     queue: &Queue,
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Result<(), ViewError> {
-    if !queue.row.is_fair {
-        return Ok(());
-    }
-    tenant::all(queue.keys, overlay, |row| {
-        row.running += 1;
-        Some(())
-    })?;
-    tenant::change(queue.keys, hash_of(task), overlay, |row| {
-        row.running += 1;
-        Some(())
-    })
+    change_running(task, queue, overlay, |running| running.checked_add(1))
 }
 
 /// A task runs no longer.
@@ -97,15 +87,25 @@ pub(crate) fn ends<V: View>(
     queue: &Queue,
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Result<(), ViewError> {
+    change_running(task, queue, overlay, |running| running.checked_sub(1))
+}
+
+/// Counts the running tasks of all tenants together, and of the task's own.
+fn change_running<V: View>(
+    task: &Task,
+    queue: &Queue,
+    overlay: &mut Overlay<'_, '_, V>,
+    change: fn(u64) -> Option<u64>,
+) -> Result<(), ViewError> {
     if !queue.row.is_fair {
         return Ok(());
     }
     tenant::all(queue.keys, overlay, |row| {
-        row.running = row.running.checked_sub(1)?;
+        row.running = change(row.running)?;
         Some(())
     })?;
     tenant::change(queue.keys, hash_of(task), overlay, |row| {
-        row.running = row.running.checked_sub(1)?;
+        row.running = change(row.running)?;
         Some(())
     })
 }

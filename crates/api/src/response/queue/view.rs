@@ -4,6 +4,7 @@ use super::{write_id, write_name, write_number_member, write_text_member};
 use crate::json;
 use crate::request::queue::settings;
 use crate::request::queue::tasks::write_duration;
+use crate::response::page::{write_list, write_next};
 use crate::response::task_state;
 use crate::time::write_wall;
 use model::{Cursor, Position, QueueSettings, Slot, TaskState, Wall};
@@ -171,7 +172,8 @@ pub fn write_tasks<'a>(out: &mut Vec<u8>, tasks: impl Iterator<Item = Task<'a>>,
         }
         task.write(out);
     }
-    write_end(out, next);
+    out.push(b']');
+    write_next(out, next);
 }
 
 /// Writes `{"queue":...,"classes":[{"class":...,"tasks":...}],"more":...}`
@@ -244,32 +246,16 @@ pub fn write_changed(out: &mut Vec<u8>, changed: u32, kept: u32, next: Option<Cu
     out.extend_from_slice(b"{\"changed\":");
     json::write_number(out, changed.into());
     write_number_member(out, "kept", kept.into());
-    write_end_member(out, next.map(|cursor| cursor.to_string()).as_deref());
+    write_next(out, next.map(|cursor| cursor.to_string()).as_deref());
 }
 
 /// Writes `{"queues":[{"queue":...}],"next":...}`
 pub fn write_queues<'a>(out: &mut Vec<u8>, queues: impl Iterator<Item = &'a str>, next: Option<&str>) {
-    out.extend_from_slice(b"{\"queues\":[");
-    for (at, queue) in queues.enumerate() {
-        out.extend_from_slice(if at == 0 { b"{\"queue\":" } else { b",{\"queue\":" });
+    write_list(out, "queues", queues, next, |out, queue| {
+        out.extend_from_slice(b"{\"queue\":");
         json::write_text(out, queue);
         out.push(b'}');
-    }
-    write_end(out, next);
-}
-
-fn write_end(out: &mut Vec<u8>, next: Option<&str>) {
-    out.push(b']');
-    write_end_member(out, next);
-}
-
-fn write_end_member(out: &mut Vec<u8>, next: Option<&str>) {
-    out.extend_from_slice(b",\"next\":");
-    match next {
-        None => out.extend_from_slice(b"null"),
-        Some(link) => json::write_text(out, link),
-    }
-    out.push(b'}');
+    });
 }
 
 /// Tasks by state.

@@ -81,7 +81,7 @@ pub(in crate::routes) async fn list(context: &Context, parts: &request::Parts) -
         .read(move |snapshot| Ok(query::queues(&snapshot.state, after.as_ref(), read_max)?))
         .await
         .map_err(|error| unavailable::read_problem(&error))?;
-    let next = end_names(&list, "/v1/queues", &mut queues, QueueName::as_str);
+    let next = end_names(&list, "/v1/queues", &mut queues, None, QueueName::as_str);
     let mut out = Vec::with_capacity(64 * queues.len() + 64);
     write_queues(&mut out, queues.iter().map(QueueName::as_str), next.as_deref());
     Ok(response::json(out))
