@@ -119,7 +119,7 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     let mut found = context
         .handle
         .read(move |snapshot| {
-            let now = now(&snapshot, elapsed)?;
+            let now = now(snapshot, elapsed)?;
             Ok(query::leases(&snapshot.state, after.as_ref(), read_max, now)?)
         })
         .await
