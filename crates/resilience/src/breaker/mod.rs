@@ -52,5 +52,5 @@ mod state;
 mod tests;
 
 pub use config::{Config, Enforcement, Window};
-pub use saved::{Saved, SavedCalls, SavedMode};
-pub use state::{Circuit, Forced, Request, Snapshot, State, Ticket, Transition};
+pub use saved::{Saved, SavedCalls};
+pub use state::{Circuit, Forced, Mode, Request, Snapshot, State, Ticket, Transition};

@@ -32,7 +32,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
     /// Whether it admits calls.
-    pub mode: SavedMode,
+    pub mode: Mode,
     /// Whether an operator holds it open or closed.
     pub forced: Forced,
     /// The number of transitions so far, wrapping after 2^32.
@@ -55,29 +55,6 @@ pub struct Saved {
     pub probes_succeeded: u32,
     /// Probes of this half-open phase that have failed.
     pub probes_failed: u32,
-}
-
-/// Whether a breaker admits calls.
-///
-/// ```
-/// use mainstay_resilience::breaker::{Config, SavedMode};
-/// use mainstay_resilience::Decide;
-///
-/// assert_eq!(Config::default().state().save().mode, SavedMode::Closed);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SavedMode {
-    /// All calls.
-    Closed,
-    /// A growing share of calls, since the breaker closed.
-    Ramp,
-    /// None until this time.
-    Open {
-        /// When the first probe may start.
-        until: Time,
-    },
-    /// Probes.
-    HalfOpen,
 }
 
 /// The outcomes in a breaker's window.
@@ -129,12 +106,7 @@ impl State {
     #[must_use]
     pub fn save(&self) -> Saved {
         Saved {
-            mode: match self.mode {
-                Mode::Closed => SavedMode::Closed,
-                Mode::Ramp => SavedMode::Ramp,
-                Mode::Open { until } => SavedMode::Open { until },
-                Mode::HalfOpen => SavedMode::HalfOpen,
-            },
+            mode: self.mode,
             forced: self.forced,
             generation: self.generation,
             since: self.since,
@@ -161,12 +133,7 @@ impl State {
     #[must_use]
     pub fn restore(saved: Saved) -> Self {
         Self {
-            mode: match saved.mode {
-                SavedMode::Closed => Mode::Closed,
-                SavedMode::Ramp => Mode::Ramp,
-                SavedMode::Open { until } => Mode::Open { until },
-                SavedMode::HalfOpen => Mode::HalfOpen,
-            },
+            mode: saved.mode,
             forced: saved.forced,
             generation: saved.generation,
             since: saved.since,

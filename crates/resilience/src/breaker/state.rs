@@ -162,15 +162,27 @@ impl Ticket {
     }
 }
 
+/// Whether a breaker admits calls.
+///
+/// ```
+/// use mainstay_resilience::breaker::{Config, Mode};
+/// use mainstay_resilience::Decide;
+///
+/// assert_eq!(Config::default().state().save().mode, Mode::Closed);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub(super) enum Mode {
+pub enum Mode {
+    /// All calls.
     Closed,
-    /// Closed, with a share of admitted calls that has grown since `since`.
+    /// A growing share of calls, since the breaker closed.
     Ramp,
+    /// None until this time.
     Open {
+        /// When the first probe may start.
         until: Time,
     },
+    /// Probes.
     HalfOpen,
 }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use format::row::{BreakerCalls, BreakerMode, BreakerState};
 use mainstay_resilience::Time;
-use mainstay_resilience::breaker::{Config, Forced, Saved, SavedCalls, SavedMode, State, Window};
+use mainstay_resilience::breaker::{Config, Forced, Mode, Saved, SavedCalls, State, Window};
 use mainstay_resilience::window::Tally;
 use model::{BreakerForced, BreakerSettings, BreakerWindow};
 
@@ -42,10 +42,10 @@ pub(super) fn save(state: &State) -> BreakerState {
     };
     BreakerState {
         mode: match saved.mode {
-            SavedMode::Closed => BreakerMode::Closed,
-            SavedMode::Ramp => BreakerMode::Ramp,
-            SavedMode::Open { until } => BreakerMode::Open(until.as_nanos()),
-            SavedMode::HalfOpen => BreakerMode::HalfOpen,
+            Mode::Closed => BreakerMode::Closed,
+            Mode::Ramp => BreakerMode::Ramp,
+            Mode::Open { until } => BreakerMode::Open(until.as_nanos()),
+            Mode::HalfOpen => BreakerMode::HalfOpen,
         },
         forced: match saved.forced {
             Forced::No => BreakerForced::No,
@@ -81,10 +81,10 @@ pub(super) fn restore(state: &BreakerState) -> State {
     };
     State::restore(Saved {
         mode: match state.mode {
-            BreakerMode::Closed => SavedMode::Closed,
-            BreakerMode::Ramp => SavedMode::Ramp,
-            BreakerMode::Open(until) => SavedMode::Open { until: Time::from_nanos(until) },
-            BreakerMode::HalfOpen => SavedMode::HalfOpen,
+            BreakerMode::Closed => Mode::Closed,
+            BreakerMode::Ramp => Mode::Ramp,
+            BreakerMode::Open(until) => Mode::Open { until: Time::from_nanos(until) },
+            BreakerMode::HalfOpen => Mode::HalfOpen,
         },
         forced: match state.forced {
             BreakerForced::No => Forced::No,

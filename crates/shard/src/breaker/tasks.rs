@@ -11,7 +11,6 @@ use super::{Breaker, Change, time};
 use crate::limit::key::LimitKey;
 use crate::overlay::Overlay;
 use crate::queue::task::Task;
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::time::Duration;
 use format::row::{BreakerMode, Gate};
@@ -122,5 +121,5 @@ pub(crate) fn let_go_on<V: View>(name: &str, overlay: &mut Overlay<'_, '_, V>) -
 
 /// What stands for a breaker among the gates of a task.
 pub(crate) fn gate(name: &str) -> Gate {
-    Gate { limit: breaker_gate(name), key: String::new().to_owned(), cost: 1 }
+    Gate { limit: breaker_gate(name), key: String::new(), cost: 1 }
 }

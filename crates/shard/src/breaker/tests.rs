@@ -11,7 +11,7 @@
 //! An outcome is `admitted`, `probe`, why and for how long a call is rejected, or what has become of a record.
 
 use crate::query::{self, PermitRead};
-use crate::testing::Store;
+use crate::testing::{Store, play};
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -37,11 +37,7 @@ struct Script {
 
 impl Script {
     fn run(&mut self, script: &str) -> String {
-        let mut outcome = String::new();
-        for line in script.split(';').map(str::trim).filter(|line| !line.is_empty()) {
-            outcome = self.line(line);
-        }
-        outcome
+        play(script, |line| self.line(line))
     }
 
     fn line(&mut self, line: &str) -> String {

@@ -15,7 +15,7 @@
 //! ```
 
 use crate::query::{self, BlockedOn, Closed};
-use crate::testing::Store;
+use crate::testing::{Store, play};
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -50,11 +50,7 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn run(&mut self, script: &str) -> String {
-        let mut outcome = String::new();
-        for line in script.split(';').map(str::trim).filter(|line| !line.is_empty()) {
-            outcome = self.line(line);
-        }
-        outcome
+        play(script, |line| self.line(line))
     }
 
     fn line(&mut self, line: &str) -> String {

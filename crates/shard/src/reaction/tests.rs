@@ -11,7 +11,7 @@
 //! ```
 
 use crate::query;
-use crate::testing::{Store, name};
+use crate::testing::{Store, name, play};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -34,11 +34,7 @@ struct Script {
 
 impl Script {
     fn run(&mut self, script: &str) -> String {
-        let mut outcome = String::new();
-        for line in script.split(';').map(str::trim).filter(|line| !line.is_empty()) {
-            outcome = self.line(line);
-        }
-        outcome
+        play(script, |line| self.line(line))
     }
 
     fn line(&mut self, line: &str) -> String {

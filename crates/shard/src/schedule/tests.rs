@@ -16,7 +16,7 @@
 //! Times are milliseconds since the beginning. A state is the schedule, then the tasks of the queue by their ticks.
 
 use crate::query;
-use crate::testing::Store;
+use crate::testing::{Store, play};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
@@ -84,11 +84,7 @@ struct Script {
 
 impl Script {
     fn run(&mut self, script: &str) -> String {
-        let mut outcome = String::new();
-        for line in script.split(';').map(str::trim).filter(|line| !line.is_empty()) {
-            outcome = self.line(line);
-        }
-        outcome
+        play(script, |line| self.line(line))
     }
 
     fn line(&mut self, line: &str) -> String {

@@ -107,6 +107,12 @@ impl Default for Store {
     }
 }
 
+/// Runs the lines of a script, which `;` divides, and returns the last one's outcome.
+pub(crate) fn play(script: &str, line: impl FnMut(&str) -> String) -> String {
+    let lines = script.split(';').map(str::trim).filter(|line| !line.is_empty());
+    lines.map(line).last().unwrap_or_default()
+}
+
 impl Store {
     /// Runs a list of commands and returns the last one's outcome.
     pub(crate) fn run(&mut self, script: &str) -> String {
