@@ -110,7 +110,7 @@ impl Default for Store {
 /// Runs the lines of a script, which `;` divides, and returns the last one's outcome.
 pub(crate) fn play(script: &str, line: impl FnMut(&str) -> String) -> String {
     let lines = script.split(';').map(str::trim).filter(|line| !line.is_empty());
-    lines.map(line).last().unwrap_or_default()
+    lines.map(line).next_back().unwrap_or_default()
 }
 
 impl Store {
