@@ -17,6 +17,7 @@ mod lines;
 mod permits;
 mod queues;
 mod reactions;
+mod schedules;
 mod values;
 mod verbs;
 mod without_a_node;
