@@ -17,6 +17,7 @@ mod lines;
 mod permits;
 mod queues;
 mod reactions;
+mod runbooks;
 mod schedules;
 mod values;
 mod verbs;
