@@ -10,6 +10,7 @@
 //! | [`schedules`] | schedules |
 //! | [`reactions`] | tasks that follow from events |
 //! | [`import`], [`export`] | move many events in and out, as lines |
+//! | [`status`] | whether a node is ready |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`show`] | `config show` and `completions` |
 //! | [`output`] | tables, JSON, JSON lines |
@@ -34,6 +35,7 @@ pub(crate) mod read;
 pub(crate) mod schedules;
 pub(crate) mod settings;
 pub(crate) mod show;
+mod status;
 pub(crate) mod streams;
 pub(crate) mod tasks;
 mod tenants;
@@ -94,6 +96,8 @@ impl Global {
 pub(crate) enum Command {
     /// Start a node
     Serve(config::Flags),
+    /// Show whether a node is ready; exit status 0 if it is
+    Status,
     /// Show the main features on a temporary node, step by step (under 30 s)
     Tour(tour::Args),
     /// Show failing services without and with the policy that helps (under 20 s each)
@@ -199,6 +203,7 @@ impl Cli {
         let global = self.global;
         match self.command {
             Command::Serve(flags) => crate::serve::run(&flags),
+            Command::Status => status::run(&global),
             Command::Tour(args) => tour::run(&args),
             Command::Demo(args) => demo::run(&global, &args),
             Command::Append(args) => append::run(&global, args),
