@@ -51,7 +51,8 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
 
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
-    let http_options = HttpOptions { keep_alive: config.keep_alive, ..HttpOptions::default() };
+    let http_options =
+        HttpOptions { access: config.access, keep_alive: config.keep_alive, ..HttpOptions::default() };
     let http = tokio::spawn(async move {
         let stop = async move { signals.next().await };
         http_server::serve(listener, handle, http_options, metrics, stop).await;
