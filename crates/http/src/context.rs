@@ -50,7 +50,7 @@ impl Context {
         let store =
             HeaderValue::from_str(&handle.store().to_string()).unwrap_or(HeaderValue::from_static(""));
         Self {
-            access: Authority::new(options.access, &handle),
+            access: Authority::new(&options, &handle),
             handle: Node::new(handle),
             store,
             subscribers: Arc::new(Semaphore::new(options.subscribers_max)),

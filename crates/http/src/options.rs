@@ -16,6 +16,8 @@ pub enum Access {
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
     pub access: Access,
+    /// Failed attempts with tokens that one address may have at once. One more is possible each second.
+    pub attempts_burst: u32,
     pub connections_max: usize,
     pub subscribers_max: usize,
     /// The most time from the first byte of a request head to its last. Then the connection is closed.
@@ -42,6 +44,7 @@ impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             access: Access::Open,
+            attempts_burst: limits::ATTEMPTS_BURST,
             connections_max: limits::CONNECTIONS_MAX,
             subscribers_max: limits::SUBSCRIBERS_MAX,
             head_time: Duration::from_secs(10),

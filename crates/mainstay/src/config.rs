@@ -25,6 +25,7 @@ const KEYS: &[Key] = &[
     Key { name: "data", default: "mainstay-data" },
     Key { name: "listen", default: "127.0.0.1:7070" },
     Key { name: "access", default: "auto" },
+    Key { name: "admin-token-file", default: "" },
     Key { name: "cache-size", default: "16 MiB" },
     Key { name: "memtable-size", default: "16 MiB" },
     Key { name: "segment-size", default: "64 MiB" },
@@ -59,6 +60,9 @@ pub(crate) struct Flags {
     /// tokens) [default: auto]
     #[arg(long, value_name = "MODE")]
     pub(crate) access: Option<String>,
+    /// File with a token that is to be an administrator's; MAINSTAY_ADMIN_TOKEN gives the token itself
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_token_file: Option<String>,
     /// Memory for cached blocks of the state, such as `64 MiB` [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_size: Option<String>,
@@ -94,6 +98,7 @@ impl Flags {
             "data" => self.data.as_deref(),
             "listen" => self.listen.as_deref(),
             "access" => self.access.as_deref(),
+            "admin-token-file" => self.admin_token_file.as_deref(),
             "cache-size" => self.cache_size.as_deref(),
             "memtable-size" => self.memtable_size.as_deref(),
             "segment-size" => self.segment_size.as_deref(),
@@ -140,6 +145,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) access: Access,
+    /// Where the token of an administrator comes from, if not from the node.
+    pub(crate) admin_token_file: Option<PathBuf>,
     pub(crate) cache_bytes: u64,
     pub(crate) memtable_bytes: u64,
     pub(crate) segment_bytes: u64,
@@ -248,6 +255,9 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         data: parse::<NonEmpty>(&settings, "data", "the path of a directory")?.0.into(),
         listen,
         access: access(&settings, listen)?,
+        admin_token_file: Some(setting(&settings, "admin-token-file").0)
+            .filter(|file| !file.is_empty())
+            .map(PathBuf::from),
         cache_bytes: size(&settings, "cache-size", &CACHE_SIZE)?,
         memtable_bytes: size(&settings, "memtable-size", &MEMTABLE_SIZE)?,
         segment_bytes: size(&settings, "segment-size", &SEGMENT_SIZE)?,
@@ -417,8 +427,9 @@ mod tests {
         assert_eq!(config.log_format, LogFormat::Auto);
         assert_eq!(config.keep_alive, Duration::from_secs(3));
         assert_eq!(config.access, Access::Open);
-        assert_eq!(config.settings[5].origin, Origin::Default);
-        let set = config.settings.iter().filter(|setting| setting.key != "access");
+        assert_eq!(config.settings[6].origin, Origin::Default);
+        let set =
+            config.settings.iter().filter(|setting| !matches!(setting.key, "access" | "admin-token-file"));
         let origins: Vec<String> = set.map(|setting| setting.origin.to_string()).collect();
         assert_eq!(
             origins[..4],

@@ -28,28 +28,37 @@ impl Default for Peer {
 
 /// The time that one attempt uses up.
 const EACH: Duration = Duration::from_millis(1_000 / limits::ATTEMPTS_PER_SECOND as u64);
-const BURST: Duration = EACH.saturating_mul(limits::ATTEMPTS_BURST);
 
-/// For each address, until when its attempts are used up. An address that is not here has all of them.
-#[derive(Debug, Default)]
-pub(super) struct Attempts(HashMap<Peer, Instant>);
+/// What addresses have left.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    /// Until when the attempts of each address are used up. An address that is not here has all of them.
+    until: HashMap<Peer, Instant>,
+    /// What all attempts of an address use up.
+    burst: Duration,
+}
 
 impl Attempts {
+    /// An address may have this many failed attempts at once.
+    pub(super) fn new(burst: u32) -> Self {
+        Self { until: HashMap::new(), burst: EACH.saturating_mul(burst) }
+    }
+
     /// Counts a failed attempt.
     ///
     /// # Errors
     /// How long the address must wait, if it has had too many.
     pub(super) fn failed(&mut self, peer: Peer, now: Instant) -> Result<(), Duration> {
-        if !self.0.contains_key(&peer) && self.0.len() >= limits::ATTEMPTS_ADDRESSES_MAX {
-            self.0.retain(|_, until| *until > now);
-            if self.0.len() >= limits::ATTEMPTS_ADDRESSES_MAX {
+        if !self.until.contains_key(&peer) && self.until.len() >= limits::ATTEMPTS_ADDRESSES_MAX {
+            self.until.retain(|_, until| *until > now);
+            if self.until.len() >= limits::ATTEMPTS_ADDRESSES_MAX {
                 return Err(EACH);
             }
         }
-        let until = self.0.entry(peer).or_insert(now);
+        let until = self.until.entry(peer).or_insert(now);
         let used = until.saturating_duration_since(now) + EACH;
-        if used > BURST {
-            return Err(used - BURST);
+        if used > self.burst {
+            return Err(used - self.burst);
         }
         *until = now + used;
         Ok(())
@@ -67,7 +76,7 @@ mod tests {
 
     #[test]
     fn an_address_has_a_burst_of_attempts_and_then_one_a_second() {
-        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        let (mut attempts, now) = (Attempts::new(limits::ATTEMPTS_BURST), Instant::now());
         for _ in 0..limits::ATTEMPTS_BURST {
             assert_eq!(attempts.failed(peer(1), now), Ok(()));
         }
@@ -79,14 +88,14 @@ mod tests {
 
     #[test]
     fn the_number_of_addresses_is_bounded_and_old_ones_are_forgotten() {
-        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        let (mut attempts, now) = (Attempts::new(limits::ATTEMPTS_BURST), Instant::now());
         for number in 0..limits::ATTEMPTS_ADDRESSES_MAX as u32 {
             assert_eq!(attempts.failed(peer(number), now), Ok(()));
         }
         assert_eq!(attempts.failed(peer(u32::MAX), now), Err(EACH));
         assert_eq!(attempts.failed(peer(0), now), Ok(()), "known addresses go on");
         assert_eq!(attempts.failed(peer(u32::MAX), now + 2 * EACH), Ok(()));
-        assert!(attempts.0.len() < 3);
+        assert!(attempts.until.len() < 3);
     }
 
     #[test]

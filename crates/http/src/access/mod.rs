@@ -34,7 +34,7 @@ pub(crate) use caller::Caller;
 pub(crate) use ending::Ending;
 pub(crate) use node::Node;
 
-use crate::options::Access;
+use crate::options::{Access, HttpOptions};
 use crate::response::Result;
 use crate::unavailable;
 use api::contract::{Access as Needs, Operation};
@@ -52,10 +52,10 @@ pub(crate) struct Authority(Option<Arc<Tokens>>);
 
 impl Authority {
     /// With tokens, it begins to keep a table of them, until it is dropped.
-    pub(crate) fn new(access: Access, handle: &Handle) -> Self {
-        Self(match access {
+    pub(crate) fn new(options: &HttpOptions, handle: &Handle) -> Self {
+        Self(match options.access {
             Access::Open => None,
-            Access::Tokens => Some(Tokens::keep(handle)),
+            Access::Tokens => Some(Tokens::keep(handle, options.attempts_burst)),
         })
     }
 

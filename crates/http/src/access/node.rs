@@ -3,7 +3,6 @@
 use super::Caller;
 use crate::response::Result;
 use crate::unavailable;
-use format::header::StoreId;
 use model::{Claim, Command, Cursor, Elapsed, Key, Wall, WithdrawLease};
 use runtime::{AskedTime, ClosedTime, Handle, Pending, ReadFailure, Snapshot, Status, Unavailable, Woken};
 use tokio::sync::watch;
@@ -51,10 +50,6 @@ impl Node {
     /// by its time, and a grant by its own.
     pub(crate) fn withdraw(&self, withdraw: WithdrawLease<'static>) {
         drop(self.0.submit(Command::WithdrawLease(withdraw)));
-    }
-
-    pub(crate) const fn store(&self) -> StoreId {
-        self.0.store()
     }
 
     /// See [`Handle::close_time`].

@@ -49,12 +49,12 @@ impl Drop for Tokens {
 
 impl Tokens {
     /// Begins to keep the table.
-    pub(super) fn keep(handle: &Handle) -> Arc<Self> {
+    pub(super) fn keep(handle: &Handle, attempts_burst: u32) -> Arc<Self> {
         let tokens = Arc::new(Self {
             handle: handle.clone(),
             table: watch::Sender::new(None),
             renewing: sync::Mutex::default(),
-            attempts: Mutex::default(),
+            attempts: Mutex::new(Attempts::new(attempts_burst)),
             task: Mutex::default(),
         });
         let task = tokio::spawn(follow(handle.clone(), Arc::downgrade(&tokens)));

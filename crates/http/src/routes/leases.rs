@@ -131,7 +131,7 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     Ok(response::json(out))
 }
 
-fn name((name, _): &(LeaseName<'static>, LeaseState)) -> &str {
+fn name<'a>((name, _): &'a (LeaseName<'static>, LeaseState)) -> &'a str {
     name.as_str()
 }
 
