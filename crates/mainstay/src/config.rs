@@ -5,6 +5,7 @@
 //! decides an outcome: replicated state does.
 
 use api::request::query::parse_keep_alive;
+use http_server::options::Access;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -23,6 +24,8 @@ const FILE_VARIABLE: &str = "MAINSTAY_CONFIG";
 const KEYS: &[Key] = &[
     Key { name: "data", default: "mainstay-data" },
     Key { name: "listen", default: "127.0.0.1:7070" },
+    Key { name: "access", default: "auto" },
+    Key { name: "admin-token-file", default: "" },
     Key { name: "cache-size", default: "16 MiB" },
     Key { name: "memtable-size", default: "16 MiB" },
     Key { name: "segment-size", default: "64 MiB" },
@@ -53,6 +56,13 @@ pub(crate) struct Flags {
     /// Address to listen on; loopback only, because there is no access control yet [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
+    /// Who may do what: `open` (everyone, on loopback only), `tokens`, or `auto` (open on loopback, otherwise
+    /// tokens) [default: auto]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) access: Option<String>,
+    /// File with a token that is to be an administrator's; MAINSTAY_ADMIN_TOKEN gives the token itself
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_token_file: Option<String>,
     /// Memory for cached blocks of the state, such as `64 MiB` [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_size: Option<String>,
@@ -87,6 +97,8 @@ impl Flags {
         match key {
             "data" => self.data.as_deref(),
             "listen" => self.listen.as_deref(),
+            "access" => self.access.as_deref(),
+            "admin-token-file" => self.admin_token_file.as_deref(),
             "cache-size" => self.cache_size.as_deref(),
             "memtable-size" => self.memtable_size.as_deref(),
             "segment-size" => self.segment_size.as_deref(),
@@ -132,6 +144,9 @@ pub(crate) struct Setting {
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
+    pub(crate) access: Access,
+    /// Where the token of an administrator comes from, if not from the node.
+    pub(crate) admin_token_file: Option<PathBuf>,
     pub(crate) cache_bytes: u64,
     pub(crate) memtable_bytes: u64,
     pub(crate) segment_bytes: u64,
@@ -159,6 +174,11 @@ pub(crate) enum ConfigError {
          listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
     )]
     NotLoopback { address: SocketAddr, origin: Origin },
+    #[error(
+        "`access` cannot be open (from {origin}) while `listen` is {address}, which other machines can reach: \
+         use tokens, or listen on loopback"
+    )]
+    OpenToOthers { address: SocketAddr, origin: Origin },
 }
 
 /// The configuration of this process.
@@ -234,6 +254,10 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
     Ok(Config {
         data: parse::<NonEmpty>(&settings, "data", "the path of a directory")?.0.into(),
         listen,
+        access: access(&settings, listen)?,
+        admin_token_file: Some(setting(&settings, "admin-token-file").0)
+            .filter(|file| !file.is_empty())
+            .map(PathBuf::from),
         cache_bytes: size(&settings, "cache-size", &CACHE_SIZE)?,
         memtable_bytes: size(&settings, "memtable-size", &MEMTABLE_SIZE)?,
         segment_bytes: size(&settings, "segment-size", &SEGMENT_SIZE)?,
@@ -261,6 +285,40 @@ fn setting(settings: &[Setting], key: &str) -> (String, Origin) {
 fn parse<T: FromStr>(settings: &[Setting], key: &'static str, takes: &'static str) -> Result<T, ConfigError> {
     let (value, origin) = setting(settings, key);
     value.trim().parse().map_err(|_| ConfigError::Value { key, value, origin, takes })
+}
+
+/// Who may do what, as the configuration says it.
+enum AccessMode {
+    /// What the address asks for.
+    Auto,
+    Always(Access),
+}
+
+impl FromStr for AccessMode {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "open" => Ok(Self::Always(Access::Open)),
+            "tokens" => Ok(Self::Always(Access::Tokens)),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Nobody but programs on this machine may use a node without a token.
+fn access(settings: &[Setting], listen: SocketAddr) -> Result<Access, ConfigError> {
+    let loopback = listen.ip().is_loopback();
+    match parse(settings, "access", "auto, open or tokens")? {
+        AccessMode::Always(Access::Open) if !loopback => {
+            let origin = setting(settings, "access").1;
+            Err(ConfigError::OpenToOthers { address: listen, origin })
+        }
+        AccessMode::Always(access) => Ok(access),
+        AccessMode::Auto if loopback => Ok(Access::Open),
+        AccessMode::Auto => Ok(Access::Tokens),
+    }
 }
 
 /// A text that is not empty.
@@ -346,6 +404,7 @@ mod tests {
         let flags = Flags {
             data: flag("data"),
             listen: flag("listen"),
+            access: flag("access"),
             cache_size: flag("cache-size"),
             ..Flags::default()
         };
@@ -367,8 +426,11 @@ mod tests {
         assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1 << 20));
         assert_eq!(config.log_format, LogFormat::Auto);
         assert_eq!(config.keep_alive, Duration::from_secs(3));
-        assert_eq!(config.settings[4].origin, Origin::Default);
-        let origins: Vec<String> = config.settings.iter().map(|setting| setting.origin.to_string()).collect();
+        assert_eq!(config.access, Access::Open);
+        assert_eq!(config.settings[6].origin, Origin::Default);
+        let set =
+            config.settings.iter().filter(|setting| !matches!(setting.key, "access" | "admin-token-file"));
+        let origins: Vec<String> = set.map(|setting| setting.origin.to_string()).collect();
         assert_eq!(
             origins[..4],
             ["flag --data", "environment MAINSTAY_LISTEN", "file m.toml", "file m.toml"]
@@ -388,6 +450,7 @@ mod tests {
             (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "expected a duration from 1s to 60s"),
             (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
             (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "expected auto, text or json"),
+            (&[("MAINSTAY_ACCESS", "none")], None, "expected auto, open or tokens"),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
             (&[("MAINSTAY_SEGMENT_SIZE", "1")], None, "expected a size from 1 MiB to 1 GiB"),
             (&[("MAINSTAY_SEGMENT_SIZE", "2 GiB")], None, "expected a size from 1 MiB to 1 GiB"),
@@ -405,5 +468,34 @@ mod tests {
         for address in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:7070"] {
             assert!(check(&[("listen", address)], &[], None).is_ok(), "{address}");
         }
+    }
+
+    /// The address is checked before, so this asks the rule itself.
+    #[test]
+    fn only_loopback_is_open() {
+        let check = |access: &'static str, listen: &str| {
+            let settings = [Setting {
+                key: "access",
+                value: access.to_owned(),
+                origin: Origin::Flag("--access".into()),
+            }];
+            super::access(&settings, listen.parse().unwrap()).map_err(|error| error.to_string())
+        };
+        for (mode, listen, want) in [
+            ("auto", "127.0.0.1:1", Access::Open),
+            ("auto", "[::1]:1", Access::Open),
+            ("auto", "0.0.0.0:1", Access::Tokens),
+            ("auto", "192.0.2.1:1", Access::Tokens),
+            ("open", "127.0.0.1:1", Access::Open),
+            ("tokens", "127.0.0.1:1", Access::Tokens),
+            ("tokens", "[::]:1", Access::Tokens),
+        ] {
+            assert_eq!(check(mode, listen), Ok(want), "{mode} on {listen}");
+        }
+        let error = check("open", "0.0.0.0:7070").unwrap_err();
+        assert!(
+            error.contains("cannot be open (from flag --access) while `listen` is 0.0.0.0:7070"),
+            "{error}"
+        );
     }
 }
