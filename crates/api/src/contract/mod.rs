@@ -7,6 +7,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`operations`] | the table |
+//! | `backups` | the rows of the table about backups |
 //! | `breakers` | the rows of the table about breakers |
 //! | `reactions` | the rows of the table about reactions |
 //! | `schedules` | the rows of the table about schedules |
@@ -14,6 +15,7 @@
 //! | [`schema`] | the JSON objects of requests and responses |
 //! | [`document`] | the OpenAPI 3.1 document, docs/openapi.json |
 
+mod backups;
 mod breakers;
 pub mod document;
 mod idempotency;

@@ -7,7 +7,7 @@ use super::parameters::{
     TASK_WAIT, TASKS_LIMIT, TYPE,
 };
 use super::{
-    Content, Description, Method, Response, Schema, Tag, breakers, idempotency, limits, reactions, schedules,
+    Content, Description, Method, Response, Schema, Tag, backups, breakers, idempotency, limits, reactions, schedules,
     tasks, tenants, values,
 };
 use crate::catalogue::Code;
@@ -93,6 +93,7 @@ const READ: &[Code] = &[
     Code::DiskStalled,
     Code::OutcomeUnknown,
     Code::TooManySubscribers,
+    Code::BeyondRestore,
 ];
 
 pub(super) const fn json(name: &'static str) -> Content {
@@ -646,6 +647,10 @@ operations! {
     GetReaction: reactions::GET;
     DeleteReaction: reactions::DELETE;
     ListReactions: reactions::LIST;
+    BeginBackup: backups::BEGIN;
+    ReadBackupRows: backups::ROWS;
+    ReadBackupSegment: backups::SEGMENT_BYTES;
+    EndBackup: backups::END;
     Store: Description {
         id: "store",
         method: Method::Get,

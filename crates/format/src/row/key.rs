@@ -89,6 +89,7 @@ pub(super) mod kind {
     pub(in crate::row) const SCHEDULE_TIMER: u8 = 137;
     pub(in crate::row) const REACTION: u8 = 147;
     pub(in crate::row) const REACTIONS: u8 = 148;
+    pub(in crate::row) const ORIGINS: u8 = 154;
 }
 
 /// Writes a key of fixed length from left to right.

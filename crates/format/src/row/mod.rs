@@ -64,6 +64,7 @@
 //! | schedule timer | system | wall, generation | schedule's name | when something is due for a schedule |
 //! | reaction | system | name | [`ReactionRow`] | when its settings change, and when it moves |
 //! | reactions | system | | their number | when a reaction is created, changed or deleted |
+//! | origins | system | | [`Origin`]s | when a backup is restored |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
@@ -76,6 +77,7 @@ mod lease;
 mod limit;
 mod named;
 mod named_timer;
+mod origins;
 mod queue;
 mod reaction;
 mod schedule;
@@ -103,6 +105,7 @@ pub use limit::{
 };
 pub use named::NamedRows;
 pub use named_timer::NamedTimers;
+pub use origins::{Origin, decode_origins, encode_origins, origins_key};
 pub use queue::{
     AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CohortId, CohortLane, CohortRow, CohortWait,
     CompletedPart, DeadClassRow, FailureRow, FairLane, FairRow, FairTypeRow, Gate, Gates, KeyRow, Lane, Pass,

@@ -1,15 +1,17 @@
 //! Decoding any bytes returns a value or an error. It never panics, and takes no more memory than a small
 //! multiple of the input.
 
-use crate::{reaction, samples, tasks};
+use crate::{reaction, samples, snapshot, tasks};
 use format::FormatError;
+use format::header::SnapshotHeader;
 use format::row::{
     BreakerRow, ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey,
     FailureRow, FairRow, FairTypeRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey,
     LeaseWaiterRow, LimitKeyRow, LimitKeys, LimitListRow, LimitRow, LimitTimerKey, NamedRows, QueueKeys,
     QueueRow, ReactionRow, RecentRow, RecordTimerKey, RevisionRow, ScheduleRow, ScheduleTally,
     ScheduleTimerKey, ShardRow, ShareRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TenantRow, TypeRow,
-    ValueRow, WallTimerKey, decode_cohort_hash, decode_definition, decode_name, decode_number, decode_part,
+    ValueRow, WallTimerKey, decode_cohort_hash, decode_definition, decode_name, decode_number,
+    decode_origins, decode_part,
     decode_schedule_set, parse_reaction_key, parse_stream_key,
 };
 use model::{
@@ -52,6 +54,8 @@ fn read_as_all(bytes: &[u8]) {
     let _ = TaskTimerKey::decode(bytes);
     let _ = (QueueKeys::parse_type(bytes), QueueKeys::parse_task(bytes), QueueKeys::parse_ready(bytes));
     let _ = (QueueKeys::parse_blocked(bytes), QueueKeys::parse_dead(bytes));
+    let _ = (SnapshotHeader::decode(bytes), decode_origins(bytes));
+    snapshot::read(bytes);
     let _ = (TenantRow::decode(bytes), FairRow::decode(bytes), ShareRow::decode(bytes));
     let _ = (QueueKeys::parse_tenant(bytes), QueueKeys::parse_tenant_turn(bytes));
     let _ = QueueKeys::parse_share_cohort(bytes);

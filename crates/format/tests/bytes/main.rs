@@ -25,4 +25,6 @@ mod samples;
 #[cfg(test)]
 mod schedule;
 #[cfg(test)]
+mod snapshot;
+#[cfg(test)]
 mod tasks;

@@ -2,6 +2,7 @@
 //! per kind of thing, one function per operation.
 
 mod append;
+mod backups;
 mod breakers;
 mod command;
 mod errors;
@@ -46,7 +47,9 @@ where
     B::Error: std::error::Error + Send + Sync + 'static,
 {
     let (parts, body) = request.into_parts();
-    if parts.headers.contains_key(store::HEADER) && operation.takes(&STORE) {
+    // Reads of events may name a store whose history this one continues.
+    let is_read = matches!(operation, Operation::ReadStream | Operation::ReadStore);
+    if !is_read && parts.headers.contains_key(store::HEADER) && operation.takes(&STORE) {
         store::check(&parts.headers, context.store.to_str().unwrap_or_default())?;
     }
     let mut response = run(context, operation, &parts, body).await?;
@@ -144,6 +147,10 @@ where
         Operation::GetReaction => reactions::get(context, parts).await,
         Operation::DeleteReaction => reactions::delete(context, parts).await,
         Operation::ListReactions => reactions::list(context, parts).await,
+        Operation::BeginBackup => backups::begin(context, parts).await,
+        Operation::ReadBackupRows => backups::rows(context, parts).await,
+        Operation::ReadBackupSegment => backups::segment(context, parts).await,
+        Operation::EndBackup => backups::end(context, parts),
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),
