@@ -29,11 +29,8 @@ pub fn restored(view: &impl View, first: Slot, from: StoreId, now: Wall) -> Resu
     origins.push(Origin { store: from, through: through(&shard), restored: now });
     let forgotten = origins.len().saturating_sub(limits::ORIGINS_MAX);
     origins.drain(..forgotten);
-    let shard = ShardRow {
-        last: shard.last.max(Position::first_of(now)),
-        wall: shard.wall.max(now),
-        ..shard
-    };
+    let shard =
+        ShardRow { last: shard.last.max(Position::first_of(now)), wall: shard.wall.max(now), ..shard };
     Ok(WriteSet(vec![
         (shard_key(first).to_vec(), Some(shard.encode())),
         (origins_key(first).to_vec(), Some(encode_origins(&origins))),

@@ -9,8 +9,8 @@
 //! restore, because nothing else creates files next to `RESTORING`.
 
 use crate::directory::{
-    DirectoryError, LOCK_NAME, LOST_AND_FOUND, STORE_NAME, STORE_NEW_NAME, create_directories, draw_store, error,
-    lock, write_store,
+    DirectoryError, LOCK_NAME, LOST_AND_FOUND, STORE_NAME, STORE_NEW_NAME, create_directories, draw_store,
+    error, lock, write_store,
 };
 use crate::real_disk::RealDisk;
 use format::header::StoreId;

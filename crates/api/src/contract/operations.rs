@@ -7,8 +7,8 @@ use super::parameters::{
     TASK_WAIT, TASKS_LIMIT, TYPE,
 };
 use super::{
-    Content, Description, Method, Response, Schema, Tag, backups, breakers, idempotency, limits, reactions, schedules,
-    tasks, tenants, values,
+    Content, Description, Method, Response, Schema, Tag, backups, breakers, idempotency, limits, reactions,
+    schedules, tasks, tenants, values,
 };
 use crate::catalogue::Code;
 

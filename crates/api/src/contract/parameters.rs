@@ -128,8 +128,11 @@ pub static SEGMENT: Parameter = Parameter {
     description: "The segment, as the response to `POST /v1/backups` names it.",
     values: Values::Matching("^[0-9a-f]{16}-[0-9a-f]{8}$"),
 };
-pub static CHUNK: Parameter =
-    query("chunk", "The number of the chunk, from 0, which is the default.", Values::Matching("^[0-9]{1,9}$"));
+pub static CHUNK: Parameter = query(
+    "chunk",
+    "The number of the chunk, from 0, which is the default.",
+    Values::Matching("^[0-9]{1,9}$"),
+);
 pub static FROM_BYTE: Parameter =
     query("from", "The first byte to read, from 0, which is the default.", Values::Matching("^[0-9]{1,18}$"));
 pub static STORE: Parameter = header(

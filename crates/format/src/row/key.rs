@@ -186,6 +186,20 @@ pub fn revision_key(slot: Slot, namespace: Namespace, stream: StreamId, revision
         .done()
 }
 
+/// What the key of an event's row says; `None` for the key of another kind of row.
+///
+/// # Errors
+/// [`FormatError`] for an event's key that is too short or too long.
+pub fn parse_revision_key(key: &[u8]) -> Result<Option<(Slot, Namespace, StreamId, Revision)>, FormatError> {
+    let Ok((slot, namespace, mut take)) = Take::of(key, kind::REVISION, "revision key") else {
+        return Ok(None);
+    };
+    let stream = StreamId(u64::from_be_bytes(take.next()?));
+    let revision = Revision(u64::from_be_bytes(take.next()?));
+    take.end()?;
+    Ok(Some((slot, namespace, stream, revision)))
+}
+
 /// The key of the row for an event's identity.
 #[must_use]
 pub fn dedup_key(slot: Slot, namespace: Namespace, stream: StreamId, id: IdHash) -> [u8; 31] {

@@ -11,8 +11,8 @@ use format::row::{
     QueueRow, ReactionRow, RecentRow, RecordTimerKey, RevisionRow, ScheduleRow, ScheduleTally,
     ScheduleTimerKey, ShardRow, ShareRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TenantRow, TypeRow,
     ValueRow, WallTimerKey, decode_cohort_hash, decode_definition, decode_name, decode_number,
-    decode_origins, decode_part,
-    decode_schedule_set, parse_reaction_key, parse_stream_key,
+    decode_origins, decode_part, decode_schedule_set, parse_reaction_key, parse_revision_key,
+    parse_stream_key,
 };
 use model::{
     Append, Begun, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
@@ -40,7 +40,7 @@ fn read_as_all(bytes: &[u8]) {
     let _ = DedupRow::decode(bytes);
     let _ = IdempotencyRow::decode(bytes);
     let _ = decode_name(bytes);
-    let _ = parse_stream_key(bytes);
+    let _ = (parse_stream_key(bytes), parse_revision_key(bytes));
     let _ = WallTimerKey::decode(bytes);
     let _ = RecordTimerKey::decode(bytes);
     let _ = CleanUpKey::decode(bytes);

@@ -5,7 +5,9 @@ use super::records::Scan;
 use super::segment::RECORDS_AT;
 use crate::disk::DiskFile;
 use format::body::BodyRecord;
-use format::body_index::{BodyTrailer, POINT_BYTES, TRAILER_BYTES, decode_points, decode_trailer, ending_bytes};
+use format::body_index::{
+    BodyTrailer, POINT_BYTES, TRAILER_BYTES, decode_points, decode_trailer, ending_bytes,
+};
 use format::header::{BodySegmentHeader, HEADER_BYTES_MAX, HeaderError, StoreId};
 use model::Cursor;
 
@@ -48,7 +50,9 @@ impl<F: DiskFile> SegmentCopy<F> {
         let mut sector = [0; HEADER_BYTES_MAX];
         let read = file.read_at(&mut sector, 0).map_err(failed)?;
         let header = match BodySegmentHeader::decode(&sector[..read]) {
-            Ok(header) if header.store != store => return Err(BodyError::OtherStore { file: name.to_owned() }),
+            Ok(header) if header.store != store => {
+                return Err(BodyError::OtherStore { file: name.to_owned() });
+            }
             Ok(header) => header,
             Err(HeaderError::Damaged | HeaderError::Blank) => return Err(damaged(0, "the segment's header")),
             Err(why) => return Err(BodyError::Refused { file: name.to_owned(), why }),
@@ -64,12 +68,15 @@ impl<F: DiskFile> SegmentCopy<F> {
                 let at = len.saturating_sub(TRAILER_BYTES as u64);
                 let mut bytes = [0; TRAILER_BYTES];
                 file.read_at(&mut bytes, at).map_err(failed)?;
-                let trailer = decode_trailer(&header, &bytes).ok_or_else(|| damaged(at, "the segment's trailer"))?;
-                let end = len.checked_sub(ending_bytes(trailer.points as usize)).filter(|end| *end >= RECORDS_AT);
+                let trailer =
+                    decode_trailer(&header, &bytes).ok_or_else(|| damaged(at, "the segment's trailer"))?;
+                let end =
+                    len.checked_sub(ending_bytes(trailer.points as usize)).filter(|end| *end >= RECORDS_AT);
                 let end = end.ok_or_else(|| damaged(at, "the segment's trailer"))?;
                 let mut points = vec![0; trailer.points as usize * POINT_BYTES];
                 let read = file.read_at(&mut points, end).map_err(failed)?;
-                decode_points(&trailer, &points[..read]).ok_or_else(|| damaged(end, "the segment's index"))?;
+                decode_points(&trailer, &points[..read])
+                    .ok_or_else(|| damaged(end, "the segment's index"))?;
                 (end, Some(trailer))
             }
         };
@@ -101,9 +108,10 @@ impl<F: DiskFile> SegmentCopy<F> {
             visit(&scanned.record, scanned.bytes)?;
         }
         if let Some(trailer) = &self.trailer {
-            let covers = summary.records == 0 || trailer.first <= summary.first && summary.last <= trailer.last;
-            let is_whole = self.header.generation > 0
-                || (trailer.first, trailer.last) == (summary.first, summary.last);
+            let covers =
+                summary.records == 0 || trailer.first <= summary.first && summary.last <= trailer.last;
+            let is_whole =
+                self.header.generation > 0 || (trailer.first, trailer.last) == (summary.first, summary.last);
             if trailer.records != summary.records || !covers || !is_whole {
                 return Err(damaged(self.records_end, "the number of records").into());
             }

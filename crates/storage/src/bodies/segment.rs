@@ -249,6 +249,11 @@ impl<F: DiskFile> Sealed<F> {
         self.records_end + format::body_index::ending_bytes(self.trailer.points as usize)
     }
 
+    /// Checks the segment's index.
+    pub(super) fn check_points(&self) -> Result<(), BodyError> {
+        self.read_points().map(drop)
+    }
+
     fn read_points(&self) -> Result<Vec<BodyPoint>, BodyError> {
         let mut bytes = vec![0; self.trailer.points as usize * POINT_BYTES];
         let read = self.file.read_at(&mut bytes, self.records_end);

@@ -80,7 +80,9 @@ impl Parameter<'_> {
     /// A number from 0 that has at most this value.
     pub(super) fn number_to(&self, max: u64) -> Result<u64> {
         let what = format!("a whole number of at most {max}");
-        self.number(&what).and_then(|number| if number <= max { Ok(number) } else { Err(self.invalid(&format!("this must be {what}"))) })
+        self.number(&what).and_then(|number| {
+            if number <= max { Ok(number) } else { Err(self.invalid(&format!("this must be {what}"))) }
+        })
     }
 
     /// How long to wait.
