@@ -451,6 +451,7 @@ impl TimerSearch {
                 (Some(TimerKey::Schedule(ScheduleTimerKey::decode(key)?)), kind::SCHEDULE_TIMER + 1)
             }
             kind::REACTION | kind::REACTIONS => (None, kind::REACTIONS + 1),
+            kind::ORIGINS => (None, kind::ORIGINS + 1),
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };
         self.from = Fill::new(slot, Namespace::SYSTEM, next).done();
@@ -532,6 +533,8 @@ mod tests {
             stream_key(SLOT, Namespace::ROOT, "a"),
             revision_key(SLOT, Namespace::ROOT, StreamId(1), Revision(0)).to_vec(),
             shard_key(SLOT).to_vec(),
+            membership_key(SLOT).to_vec(),
+            crate::row::origins_key(SLOT).to_vec(),
             wall_timer(SLOT, 5, 1).encode().to_vec(),
             wall_timer(SLOT, 6, 1).encode().to_vec(),
             stream_key(Slot(8), Namespace::ROOT, "b"),
@@ -549,7 +552,7 @@ mod tests {
                 scans += 1;
                 found.extend(search.pass(key).unwrap());
             }
-            assert!(scans <= 8, "{scans} scans");
+            assert!(scans <= 10, "{scans} scans");
             found
         };
         let first = TimerKey::Wall(wall_timer(SLOT, 5, 1));
