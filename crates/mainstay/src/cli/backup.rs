@@ -14,7 +14,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 use upkeep::UpkeepError;
-use upkeep::backups::{Added, Backup, BackupDirectory, Begun, Missing, NewBackup, Reuse, SegmentFile};
+use upkeep::backups::{
+    Added, Backup, BackupDirectory, Begun, Locked, Missing, NewBackup, Reuse, SegmentFile,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -46,17 +48,22 @@ pub(crate) enum Command {
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let directory = BackupDirectory::create(&args.directory)?;
+    let locked = directory.lock()?;
     let reuse = if args.verify { Reuse::Verify } else { Reuse::Trust };
     let began = Instant::now();
     let added = global.run(async |client| {
+        if let Some(abandoned) = directory.abandoned() {
+            // The node may have been restarted since, or be another one.
+            let _ = client.end_backup(&abandoned).await;
+        }
         let backup = client.begin_backup().await?;
         let id = backup.backup.clone();
-        let copied = copy(&client, &directory, backup, reuse).await;
-        // It ends by itself too. What was copied is worth more than this request.
-        let ended = client.end_backup(&id).await;
-        let copied = copied?;
-        ended?;
-        Ok(copied)
+        directory.under_way(&locked, Some(&id))?;
+        let copied = copy(&client, &directory, &locked, backup, reuse).await;
+        // If this fails, the node ends it later.
+        let _ = client.end_backup(&id).await;
+        directory.under_way(&locked, None)?;
+        copied
     })?;
     let seconds = began.elapsed().as_secs_f64();
     let mut out = stdout();
@@ -92,6 +99,7 @@ enum Copied {
 async fn copy(
     client: &Client,
     directory: &BackupDirectory,
+    locked: &Locked,
     backup: mainstay_client::Backup,
     reuse: Reuse,
 ) -> Result<Copied> {
@@ -103,7 +111,7 @@ async fn copy(
         may_hold_removed: segment.may_hold_removed,
     });
     let header = from_hex(&backup.header);
-    let mut new = match directory.begin(&header, &backup.time, segments.collect())? {
+    let mut new = match directory.begin(locked, &header, &backup.time, segments.collect())? {
         Begun::New(new) => new,
         Begun::Unchanged(name) => return Ok(Copied::Unchanged(name)),
     };

@@ -3,6 +3,7 @@
 //! ```text
 //! BACKUPS                               what the directory is, and the number of its layout
 //! LOCK                                  locked while backups are added or removed
+//! UNDER_WAY                             the name that the node has given to a backup under way
 //! segments-STORE/                       sealed segments, which backups of that store share
 //! 20261130T001233.123Z/                 a backup, named by the time of day of its last entry
 //!     manifest.json                     what it is, for people and programs
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 const MARKER: &str = "BACKUPS";
 const LAYOUT: u32 = 1;
 const LOCK: &str = "LOCK";
+const UNDER_WAY: &str = "UNDER_WAY";
 const UNFINISHED: &str = "unfinished";
 const REMOVED_PREFIX: &str = "removed-";
 const SEGMENTS_PREFIX: &str = "segments-";
@@ -130,6 +132,25 @@ impl BackupDirectory {
             }
             Err(errno) => Err(UpkeepError::io(&path, errno.into())),
         }
+    }
+
+    /// The name of the backup that a node may still hold for this directory, because it was interrupted.
+    #[must_use]
+    pub fn abandoned(&self) -> Option<String> {
+        std::fs::read_to_string(self.path.join(UNDER_WAY)).ok().map(|name| name.trim().to_owned())
+    }
+
+    /// Remembers the name of a backup that a node has begun, or that none is under way.
+    ///
+    /// # Errors
+    /// [`UpkeepError`]
+    pub fn under_way(&self, _: &Locked, name: Option<&str>) -> Result<()> {
+        let path = self.path.join(UNDER_WAY);
+        let done = match name {
+            Some(name) => std::fs::write(&path, name),
+            None => std::fs::remove_file(&path),
+        };
+        done.map_err(|source| UpkeepError::io(&path, source))
     }
 
     /// The backups, oldest first.

@@ -72,7 +72,6 @@ pub struct NewBackup {
     sums: BTreeMap<String, String>,
     matching: crate::matching::Matching,
     copied: u64,
-    _locked: Locked,
 }
 
 impl BackupDirectory {
@@ -81,8 +80,7 @@ impl BackupDirectory {
     ///
     /// # Errors
     /// [`UpkeepError`]
-    pub fn begin(&self, encoded: &[u8], time: &str, segments: Vec<SegmentFile>) -> Result<Begun> {
-        let locked = self.lock()?;
+    pub fn begin(&self, _: &Locked, encoded: &[u8], time: &str, segments: Vec<SegmentFile>) -> Result<Begun> {
         let sent = |what: &str| UpkeepError::Sent { what: what.to_owned() };
         let header =
             SnapshotHeader::decode(encoded).map_err(|error| sent(&format!("no header of rows: {error}")))?;
@@ -125,7 +123,6 @@ impl BackupDirectory {
             sums: BTreeMap::new(),
             matching: crate::matching::Matching::default(),
             copied: 0,
-            _locked: locked,
         })))
     }
 

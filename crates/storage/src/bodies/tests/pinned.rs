@@ -124,7 +124,11 @@ fn a_copy_with_any_changed_byte_is_not_accepted() {
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1 << (at % 8);
-            assert!(!is_accepted(&changed, format!("{}-{at}", segment.name)), "byte {at} of {}", segment.name);
+            assert!(
+                !is_accepted(&changed, format!("{}-{at}", segment.name)),
+                "byte {at} of {}",
+                segment.name
+            );
         }
         let mut cut = bytes.clone();
         cut.pop();
