@@ -31,6 +31,7 @@ mod import;
 pub(crate) mod lease;
 mod limits;
 pub(crate) mod output;
+mod queues;
 pub(crate) mod reactions;
 pub(crate) mod read;
 mod restore;
@@ -122,8 +123,8 @@ pub(crate) enum Command {
     ///
     /// A task that runs goes on until its worker's next heartbeat, which tells it to stop.
     Cancel(tasks::CancelArgs),
-    /// List queues with the number of their tasks
-    Queues,
+    /// List queues with the number of their tasks, show, set, pause or resume one
+    Queues(queues::Args),
     /// List the workers that have asked the node for tasks of a queue
     Workers(workers::Args),
     /// List, show, write or delete limits of tasks that run at the same time or begin in a time
@@ -230,7 +231,7 @@ impl Cli {
             Command::Work(args) => work::run(&global, args),
             Command::Tasks(args) => tasks::tasks(&global, &args),
             Command::Cancel(args) => tasks::cancel(&global, &args),
-            Command::Queues => tasks::queues(&global),
+            Command::Queues(args) => queues::run(&global, args),
             Command::Limits(args) => limits::run(&global, args),
             Command::Tenants(args) => tenants::run(&global, &args),
             Command::Reactions(args) => reactions::run(&global, &args),

@@ -17,6 +17,8 @@ mod lines;
 mod permits;
 mod queues;
 mod reactions;
+mod runbooks;
+mod schedules;
 mod values;
 mod verbs;
 mod without_a_node;

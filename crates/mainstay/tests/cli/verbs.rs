@@ -195,3 +195,19 @@ fn the_tour_comes_out_right() {
     assert!(tour.contains("curl -s") && tour.contains("acknowledged before kill -9"), "{tour}");
     assert!(!tour.contains('✗'), "{tour}");
 }
+
+#[test]
+fn a_reader_with_a_name_is_shown_where_it_stopped_after_it_has_gone() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start_with(data.path(), &["--keep-alive", "1s"]);
+    node.run(&["append", "s", "t", "1"]).ok();
+    node.run(&["follow", "--reader", "billing", "--limit", "1"]).ok();
+    while node.metric(r#"mainstay_reader_connections{reader="billing"}"#) != 0.0 {
+        std::thread::yield_now();
+    }
+    // Within the same millisecond it would not be behind.
+    while node.metric(r#"mainstay_reader_lag_seconds{reader="billing"}"#) == 0.0 {
+        node.run(&["append", "s", "t", "2"]).ok();
+    }
+    node.run(&["follow", "--reader", "", "--limit", "1"]).fails(3, "`reader` cannot be used");
+}
