@@ -9,6 +9,7 @@
 )]
 
 mod damage;
+mod drill;
 mod kills;
 #[path = "../node/mod.rs"]
 mod node;
