@@ -1,7 +1,12 @@
 //! What `deploy/` says is true of this version: its alerts and its dashboard use metrics that exist, each alert is
 //! tested, and each has a page with what to do.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's helpers fail by panicking"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -8,6 +8,7 @@ use crate::admin_token;
 use crate::cli::failure::{Failure, Result};
 use crate::config::{self, Config, Flags};
 use crate::node_process::LISTENING;
+use crate::systemd;
 use http_server::HttpOptions;
 use std::io::Write;
 use std::path::Path;
@@ -50,6 +51,7 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
         Failure::local(format!("cannot open the data in {}: {error}", config.data.display()))
     })?;
     announce(&listener, &config.data)?;
+    tokio::spawn(systemd::report(handle.clone()));
 
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
@@ -63,6 +65,7 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
                 () = signals.next() => {}
                 _ = unless_failed => {}
             }
+            systemd::stopping();
         };
         let mut serving = pin!(http_server::serve(listener, handle.clone(), http_options, metrics, stop));
         let prepared = tokio::select! {

@@ -11,14 +11,18 @@
 //! | [`reactions`] | tasks that follow from events |
 //! | [`token`] | who may do what |
 //! | [`import`], [`export`] | move many events in and out, as lines |
+//! | [`status`] | whether a node is ready |
+//! | [`backup`], [`restore`], [`doctor`] | keep backups, restore one, examine a data directory |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`show`] | `config show` and `completions` |
 //! | [`output`] | tables, JSON, JSON lines |
 //! | [`failure`] | exit statuses by class of failure |
 
 pub(crate) mod append;
+pub(crate) mod backup;
 mod breakers;
 pub(crate) mod demo;
+mod doctor;
 pub(crate) mod enqueue;
 pub(crate) mod export;
 pub(crate) mod failure;
@@ -32,9 +36,11 @@ pub(crate) mod output;
 mod queues;
 pub(crate) mod reactions;
 pub(crate) mod read;
+mod restore;
 pub(crate) mod schedules;
 pub(crate) mod settings;
 pub(crate) mod show;
+mod status;
 pub(crate) mod streams;
 pub(crate) mod tasks;
 mod tenants;
@@ -119,6 +125,8 @@ impl Global {
 pub(crate) enum Command {
     /// Start a node
     Serve(config::Flags),
+    /// Show whether a node is ready; exit status 0 if it is
+    Status,
     /// Show the main features on a temporary node, step by step (under 30 s)
     Tour(tour::Args),
     /// Show failing services without and with the policy that helps (under 20 s each)
@@ -171,9 +179,28 @@ pub(crate) enum Command {
     /// Write events as lines of JSON, for `import`
     ///
     /// The events get new cursors and recorded times when they are imported into another store, so saved
-    /// cursors do not work there. A copy that keeps cursors and recorded times would be a backup, which
-    /// Mainstay cannot make yet.
+    /// cursors do not work there. `mainstay backup` makes a copy that keeps cursors and recorded times, and everything
+    /// else that the store holds.
     Export(export::Args),
+    /// Copy everything that a running node holds into a directory of backups
+    ///
+    /// Each backup is complete, and copies only what the directory does not have yet. An interrupted backup is begun again,
+    /// and goes on with what it has copied. Writes to the node go on.
+    Backup(backup::Args),
+    /// List, verify or remove backups in a directory
+    Backups {
+        #[command(subcommand)]
+        command: backup::Command,
+    },
+    /// Make a data directory from a backup
+    ///
+    /// The backup is checked completely first. The new store has an identity of its own, and keeps cursors, revisions and
+    /// recorded times.
+    Restore(restore::Args),
+    /// Examine the data directory of a node that is not running, and change nothing
+    ///
+    /// Reads everything, compares it with its checksums, and rows with events. The exit status is 1 if something is wrong.
+    Doctor(doctor::Args),
     /// List streams
     Streams(streams::Args),
     /// Show or replace a stream's settings
@@ -229,6 +256,7 @@ impl Cli {
         let global = self.global;
         match self.command {
             Command::Serve(flags) => crate::serve::run(&flags),
+            Command::Status => status::run(&global),
             Command::Tour(args) => tour::run(&args),
             Command::Demo(args) => demo::run(&global, &args),
             Command::Append(args) => append::run(&global, args),
@@ -248,6 +276,10 @@ impl Cli {
             Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),
+            Command::Backup(args) => backup::run(&global, &args),
+            Command::Backups { command } => backup::manage(&global, &command),
+            Command::Restore(args) => restore::run(&global, &args),
+            Command::Doctor(args) => doctor::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),
             Command::Settings(args) => settings::settings(&global, &args),
             Command::Delete(args) => settings::delete(&global, &args),

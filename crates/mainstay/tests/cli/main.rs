@@ -19,6 +19,7 @@ mod queues;
 mod reactions;
 mod runbooks;
 mod schedules;
+mod systemd;
 mod values;
 mod verbs;
 mod without_a_node;

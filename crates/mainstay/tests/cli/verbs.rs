@@ -211,3 +211,15 @@ fn a_reader_with_a_name_is_shown_where_it_stopped_after_it_has_gone() {
     }
     node.run(&["follow", "--reader", "", "--limit", "1"]).fails(3, "`reader` cannot be used");
 }
+
+#[test]
+fn the_status_of_a_node_is_that_of_its_exit_status() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    assert_eq!(node.run(&["status"]).ok(), "ready\n");
+    let json: Value = serde_json::from_str(&node.run(&["status", "--output", "json"]).ok()).unwrap();
+    assert_eq!(json["status"], "ready");
+    let url = node.url.clone();
+    node.kill();
+    run(mainstay().args(["--url", &url, "status"]), "").fails(6, "mainstay serve");
+}
