@@ -106,7 +106,7 @@ fn no_operation_runs_with_too_small_a_role_or_for_another_prefix() {
         for (role, token) in roles.iter().filter(|(role, _)| *role >= needs) {
             let own = ask(&node, *operation, Some(token), "orders-1");
             assert_eq!(own.status == 403, scope == Scope::Store, "{operation:?} as {role:?}: {}", own.text());
-            for name in ["carts-1", "$audit", "order", "%6frder", "{orders-1}"] {
+            for name in ["carts-1", "$audit", "order", "%6frder", "%7Borders-1%7D"] {
                 let other = ask(&node, *operation, Some(token), name);
                 match scope {
                     Scope::Name | Scope::Store => other.assert_problem(403, "not_permitted"),
@@ -153,6 +153,11 @@ fn each_role_does_its_work() {
     assert_eq!(send(&node, &scraper, "GET", "/metrics", "").status, 200);
 }
 
+/// What could be the token of a claim in this queue.
+fn claim(queue: &str) -> String {
+    model::Cursor::new(model::Position(1), model::slot_of(model::Namespace::ROOT, queue)).to_string()
+}
+
 /// One request of each kind, with one name that the token does not cover.
 #[test]
 fn every_name_in_a_body_is_checked() {
@@ -164,7 +169,7 @@ fn every_name_in_a_body_is_checked() {
     let own = format!(r#"{{"append":{{"stream":"orders-1",{event}}}}}"#);
     let group = |queue: &str, then: &str| {
         format!(
-            r#"{{"id":"orders-g","tasks":[{{"queue":"{queue}","type":"t"}}],"then":{{"queue":"{then}","type":"t"}}}}"#
+            r#"{{"id":"orders-g","members":[{{"queue":"{queue}","type":"t"}}],"then":{{"queue":"{then}","type":"t"}}}}"#
         )
     };
     let schedule = |queue: &str| format!(r#"{{"every":"1h","queue":"{queue}","task":{{"type":"t"}}}}"#);
@@ -182,7 +187,7 @@ fn every_name_in_a_body_is_checked() {
         (
             "POST",
             "/v1/transactions",
-            transaction(&format!(r#"{{"idempotency":{{"key":"NAME","token":"{token_of}"}}}}"#), &own),
+            transaction(&format!(r#"{{"idempotency":"NAME","token":"{token_of}"}}"#), &own),
         ),
         (
             "POST",
@@ -192,7 +197,7 @@ fn every_name_in_a_body_is_checked() {
         (
             "POST",
             "/v1/transactions",
-            transaction("", &format!(r#"{{"complete":{{"queue":"NAME","id":"1","token":"{token_of}"}}}}"#)),
+            transaction("", &format!(r#"{{"complete":{{"queue":"NAME","id":"1","token":"TOKEN"}}}}"#)),
         ),
         (
             "POST",
@@ -207,41 +212,46 @@ fn every_name_in_a_body_is_checked() {
         ("POST", "/v1/groups", group("NAME", "orders-q")),
         ("POST", "/v1/groups", group("orders-q", "NAME")),
         ("POST", "/v1/groups", group("orders-q", "orders-q").replace("orders-g", "NAME")),
-        ("POST", "/v1/queues/orders-q/tasks/1/replay", r#"{"queue":"NAME"}"#.to_owned()),
+        ("POST", "/v1/queues/orders-q/tasks/1/replay", r#"{"to":"NAME"}"#.to_owned()),
         ("PUT", "/v1/queues/orders-q", r#"{"events":"NAME"}"#.to_owned()),
         ("PUT", "/v1/queues/orders-q", r#"{"limits":[{"limit":"NAME"}]}"#.to_owned()),
-        ("PUT", "/v1/queues/orders-q", r#"{"breaker":{"prefix":"NAME"}}"#.to_owned()),
+        ("PUT", "/v1/queues/orders-q", r#"{"breaker":{"breaker":"NAME"}}"#.to_owned()),
         ("PUT", "/v1/schedules/orders-s", schedule("NAME")),
         (
             "PUT",
             "/v1/schedule-sets/orders-o",
-            format!(r#"{{"schedules":[{{"name":"NAME",{}]}}"#, &schedule("orders-q")[1..]),
+            format!(r#"{{"schedules":[{{"schedule":"NAME",{}]}}"#, &schedule("orders-q")[1..]),
         ),
         (
             "PUT",
             "/v1/schedule-sets/orders-o",
-            format!(r#"{{"schedules":[{{"name":"orders-s",{}]}}"#, &schedule("NAME")[1..]),
+            format!(r#"{{"schedules":[{{"schedule":"orders-s",{}]}}"#, &schedule("NAME")[1..]),
         ),
         ("PUT", "/v1/reactions/orders-r", reaction("NAME", "orders-q")),
         ("PUT", "/v1/reactions/orders-r", reaction("orders-", "NAME")),
         (
             "POST",
-            "/v1/queues/orders-q/tasks/1/throttle",
-            format!(r#"{{"token":"{token_of}","limit":"NAME","for":"1s"}}"#),
+            "/v1/queues/orders-q/tasks/1/fail",
+            r#"{"token":"OWN","throttle":{"limit":"NAME","for":"1s"}}"#.to_owned(),
         ),
     ] {
-        if Operation::find(method, path).is_none() {
-            continue;
-        }
+        let body = body.replace("OWN", &claim("orders-q"));
         for name in ["carts-1", "order", "$audit", "{orders-1}"] {
-            let response = send(&node, &admin, method, path, &body.replace("NAME", name));
+            let response =
+                send(&node, &admin, method, path, &body.replace("TOKEN", &claim(name)).replace("NAME", name));
             assert_eq!(
                 (response.status, &*response.code()),
                 (403, "not_permitted"),
                 "{name} in {path} {body}"
             );
         }
-        let response = send(&node, &admin, method, path, &body.replace("NAME", "orders-x"));
+        let response = send(
+            &node,
+            &admin,
+            method,
+            path,
+            &body.replace("TOKEN", &claim("orders-x")).replace("NAME", "orders-x"),
+        );
         assert!(response.status != 403, "{path} {body}: {}", response.text());
         assert!(response.status != 400, "the request makes no sense: {path} {body}: {}", response.text());
     }
@@ -259,8 +269,9 @@ fn every_line_is_checked() {
     assert_eq!(lines[1]["problem"]["code"], "not_permitted", "{lines:?}");
     assert_eq!((&lines[3]["summary"]["appended"], &lines[3]["summary"]["refused"]), (&2.into(), &1.into()));
     // A settlement that names a limit elsewhere.
-    let line = "{\"id\":\"1\",\"token\":\"00000000000000000001\",\"action\":\"throttle\",\"limit\":\"carts\",\"close\":\"1s\"}\n";
-    let response = node.request("POST", "/v1/queues/orders-q/settlements", &headers, line);
+    let line = r#"{"id":"1","token":"OWN","action":"fail","throttle":{"limit":"carts","for":"1s"}}"#;
+    let line = format!("{}\n", line.replace("OWN", &claim("orders-q")));
+    let response = node.request("POST", "/v1/queues/orders-q/settlements", &headers, &line);
     response.assert_problem(403, "not_permitted");
 }
 

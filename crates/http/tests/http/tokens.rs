@@ -111,6 +111,17 @@ fn whatever_a_token_has_open_ends_when_it_is_revoked() {
 }
 
 #[test]
+fn who_revokes_the_token_in_hand_learns_that_it_is_revoked() {
+    let node = Node::with_tokens();
+    for _ in 0..20 {
+        let token = token(&node, "admin", &[]);
+        let path = format!("/v1/tokens/{}", id(&token));
+        assert_eq!(send(&node, &token, "DELETE", &path, "").json()["revoked"], true);
+        send(&node, &token, "DELETE", &path, "").assert_problem(401, "token_invalid");
+    }
+}
+
+#[test]
 fn a_subscription_ends_when_its_token_expires() {
     let node = Node::with_tokens();
     let token = created(&node, r#"{"role":"read","expires_after":"2s"}"#);
@@ -190,7 +201,7 @@ fn lists_and_reads_of_the_store_show_only_what_the_token_covers() {
 fn a_group_is_shown_to_who_may_read_all_of_its_queues() {
     let node = Node::with_tokens();
     let group =
-        r#"{"id":"orders-g","tasks":[{"queue":"orders-q","type":"t"},{"queue":"carts-q","type":"t"}]}"#;
+        r#"{"id":"orders-g","members":[{"queue":"orders-q","type":"t"},{"queue":"carts-q","type":"t"}]}"#;
     assert_eq!(send(&node, ADMIN, "POST", "/v1/groups", group).status, 200);
     let some = token(&node, "read", &["orders-"]);
     let all = token(&node, "read", &["orders-", "carts-"]);
@@ -205,7 +216,7 @@ fn a_set_of_schedules_is_not_put_by_who_does_not_cover_all_of_it() {
     let node = Node::with_tokens();
     let set = |name: &str| {
         format!(
-            r#"{{"schedules":[{{"name":"{name}","every":"1h","queue":"orders-q","task":{{"type":"t"}}}}]}}"#
+            r#"{{"schedules":[{{"schedule":"{name}","every":"1h","queue":"orders-q","task":{{"type":"t"}}}}]}}"#
         )
     };
     let path = "/v1/schedule-sets/orders-app";
