@@ -79,12 +79,12 @@ fn whatever_a_token_has_open_ends_when_it_is_revoked() {
     let claim = r#"{"worker":"w","wait":"60s"}"#;
     let enqueued = send(&node, ADMIN, "POST", "/v1/queues/q/tasks", r#"{"id":"a","type":"other"}"#);
     assert_eq!(enqueued.status, 200);
-    for (method, path, accept, body, wanted) in [
-        ("GET", "/v1/events", "text/event-stream", "", "event: problem"),
-        ("GET", "/v1/streams/a/events", "text/event-stream", "", "event: problem"),
-        ("GET", "/v1/values/v", "text/event-stream", "", "event: problem"),
-        ("POST", "/v1/queues/empty/claims", "application/json", claim, "HTTP/1.1 401"),
-        ("GET", "/v1/queues/q/tasks/a?wait=60s", "application/json", "", "HTTP/1.1 401"),
+    for (method, path, accept, body) in [
+        ("GET", "/v1/events", "text/event-stream", ""),
+        ("GET", "/v1/streams/a/events", "text/event-stream", ""),
+        ("GET", "/v1/values/v", "text/event-stream", ""),
+        ("POST", "/v1/queues/empty/claims", "application/json", claim),
+        ("GET", "/v1/queues/q/tasks/a?wait=60s", "application/json", ""),
     ] {
         let token = token(&node, "write", &[]);
         let authorization = format!("Bearer {token}");
@@ -94,19 +94,18 @@ fn whatever_a_token_has_open_ends_when_it_is_revoked() {
         }
         let mut connection = Connection::to(&node);
         connection.send(request(method, path, &headers, body));
-        let mut seen = String::new();
-        if accept == "text/event-stream" {
+        let is_stream = accept == "text/event-stream";
+        if is_stream {
             assert_eq!(connection.head().status, 200, "{path}");
         }
         assert_eq!(send(&node, ADMIN, "DELETE", &format!("/v1/tokens/{}", id(&token)), "").status, 200);
-        while let Some(line) = connection.line() {
-            seen.push_str(&line);
-            seen.push('\n');
-            if seen.contains("token_invalid") {
-                break;
-            }
+        if is_stream {
+            let seen = connection.chunks_until("token_invalid");
+            assert!(seen.contains("event: problem"), "{path}: {seen}");
+            assert!(connection.chunk().is_none(), "{path} goes on");
+        } else {
+            connection.response().assert_problem(401, "token_invalid");
         }
-        assert!(seen.contains(wanted) && seen.contains("token_invalid"), "{path}: {seen}");
     }
 }
 
@@ -257,7 +256,7 @@ fn administrative_changes_are_told_in_a_stream_that_no_one_can_change() {
         for (method, path, body) in [
             ("POST", "/v1/streams/$audit/events", json),
             ("DELETE", "/v1/streams/$audit", ""),
-            ("PUT", "/v1/streams/$audit/settings", r#"{"max_count":0}"#),
+            ("PUT", "/v1/streams/$audit/settings", r#"{"max_count":1}"#),
             ("PUT", "/v1/reactions/r", r#"{"prefix":"$","queue":"q","task_type":"t"}"#),
         ] {
             send(&node, token, method, path, body).assert_problem(403, "not_permitted");
@@ -288,14 +287,13 @@ fn a_reaction_to_everything_does_not_tell_what_administrators_do() {
 #[test]
 fn attempts_with_wrong_tokens_are_limited_and_valid_tokens_are_not() {
     let node = Node::with(HttpOptions { attempts_burst: 3, ..tokens_options() });
-    while send(&node, ADMIN, "GET", "/v1", "").status != 200 {
-        std::thread::yield_now();
-    }
+    // While it starts, the node does not know its administrator either. So some of the attempts may be gone.
     let codes: Vec<String> = (0..6).map(|_| send(&node, "wrong", "GET", "/v1", "").code()).collect();
     assert!(
-        codes.contains(&"token_invalid".to_owned()) && codes.contains(&"too_many_attempts".to_owned()),
+        codes[..3].iter().all(|code| code == "token_invalid" || code == "too_many_attempts"),
         "{codes:?}"
     );
+    assert_eq!(codes[5], "too_many_attempts", "{codes:?}");
     let limited = send(&node, "wrong", "GET", "/v1", "");
     limited.assert_problem(429, "too_many_attempts");
     assert_eq!(send(&node, ADMIN, "GET", "/v1", "").status, 200);
