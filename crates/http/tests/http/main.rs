@@ -1,6 +1,8 @@
 //! The API through real sockets. The node runs in this process, on a temporary directory.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod append;
 #[cfg(test)]
 mod as_of;
@@ -48,6 +50,8 @@ mod store;
 mod streams;
 #[cfg(test)]
 mod tenants;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod values;
 #[cfg(test)]
