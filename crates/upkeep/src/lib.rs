@@ -10,6 +10,7 @@
 //! | [`backups`] | a directory with backups: adds one, lists, verifies and removes them |
 //! | [`rows`], [`segments`] | check the parts of a backup |
 //! | [`matching`] | whether rows and bodies are about the same events |
+//! | [`check`] | examines a running node by what a backup would copy |
 //! | [`restore`] | makes a data directory from a backup |
 //! | [`doctor`] | examines a data directory, and changes nothing |
 //!
@@ -17,6 +18,7 @@
 //! arrives, and again before it is used.
 
 pub mod backups;
+pub mod check;
 mod digest;
 pub mod doctor;
 mod error;

@@ -24,6 +24,7 @@ mod verify;
 pub use format::snapshot::Following;
 pub use manifest::{Manifest, SegmentFile};
 pub use new::{Added, Begun, Missing, NewBackup, Reuse};
+pub use storage::bodies::CopyKind;
 pub use verify::Verified;
 
 use crate::error::{Result, UpkeepError};

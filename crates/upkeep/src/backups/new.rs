@@ -10,7 +10,7 @@ use crate::error::{Result, UpkeepError};
 use crate::rows::ChunkOrder;
 use crate::segments;
 use format::header::SnapshotHeader;
-use format::snapshot::{CHUNK_HEADER_BYTES, ChunkHeader, Following};
+use format::snapshot::Following;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -142,13 +142,11 @@ impl NewBackup {
     /// # Errors
     /// It is not the next chunk of this backup, or it cannot be written.
     pub fn rows(&mut self, chunk: &[u8]) -> Result<Following> {
-        let sent = |what: String| UpkeepError::Sent { what };
-        let split = chunk.split_first_chunk::<CHUNK_HEADER_BYTES>();
-        let (head, rows) = split.ok_or_else(|| sent("a chunk of rows without its header".to_owned()))?;
-        let head = ChunkHeader::decode(&self.order.header, head).map_err(|error| sent(error.to_string()))?;
-        for (key, value) in self.order.take(&head, rows).map_err(sent)? {
+        let (head, rows) = self.order.next(chunk)?;
+        for (key, value) in rows {
             let noted = self.matching.row(key, value);
-            noted.map_err(|error| sent(format!("a row that cannot be read: {error}")))?;
+            noted
+                .map_err(|error| UpkeepError::Sent { what: format!("a row that cannot be read: {error}") })?;
         }
         if self.rows.as_ref().is_none_or(|(_, bytes)| *bytes >= ROWS_FILE_BYTES) {
             self.begin_rows_file()?;
