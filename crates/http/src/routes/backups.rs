@@ -19,7 +19,10 @@ const RETRY_AFTER_S: u32 = 60;
 pub(super) async fn begin(context: &Context, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
     unavailable::check_readable(context)?;
-    let backup = context.handle.begin_backup().await.map_err(|why| match why {
+    let Ok(id) = at(parts, 3).parse() else {
+        return Err(Problem::new(Code::InvalidName, "the name of a backup is 16 lower-case hex digits"));
+    };
+    let backup = context.handle.begin_backup(id).await.map_err(|why| match why {
         CannotBegin::TooMany => {
             let max = model::limits::BACKUPS_MAX;
             let mut problem = Problem::new(Code::TooManyBackups, format!("{max} backups are under way"));

@@ -54,17 +54,11 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let reuse = if args.verify { Reuse::Verify } else { Reuse::Trust };
     let began = Instant::now();
     let added = global.run(async |client| {
-        if let Some(abandoned) = directory.abandoned() {
-            // The node may have been restarted since, or be another one.
-            let _ = client.end_backup(&abandoned).await;
-        }
-        let backup = client.begin_backup().await?;
-        let id = backup.backup.clone();
-        directory.under_way(&locked, Some(&id))?;
+        let id = directory.held_as(&locked)?;
+        let backup = client.begin_backup(&id).await?;
         let copied = copy(&client, &directory, &locked, backup, reuse).await;
         // If this fails, the node ends it later.
         let _ = client.end_backup(&id).await;
-        directory.under_way(&locked, None)?;
         copied
     })?;
     let seconds = began.elapsed().as_secs_f64();

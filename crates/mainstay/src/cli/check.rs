@@ -11,13 +11,13 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use std::io::Write;
 use std::time::Instant;
-use upkeep::backups::{CopyKind, Following};
+use upkeep::backups::{CopyKind, Following, draw_name};
 use upkeep::check::{Check, Checked};
 
 pub(crate) fn run(global: &Global) -> Result {
     let began = Instant::now();
     let checked = global.run(async |client| {
-        let backup = client.begin_backup().await?;
+        let backup = client.begin_backup(&draw_name()?).await?;
         let checked = read_all(&client, &backup).await;
         // If this fails, the node ends it later.
         let _ = client.end_backup(&backup.backup).await;

@@ -27,7 +27,7 @@ fn a_flipped_bit_in_any_file_of_a_backup_is_found_and_named_and_nothing_is_resto
     node.run_with_input(&["import", "-"], &lines(0, 30_000)).ok();
     back_up(&node, &backups);
     let mut rng = Rng::new(7);
-    let names = ["LOCK", "BACKUPS"];
+    let names = ["LOCK", "BACKUPS", "HELD_AS"];
     for path in
         files(&backups).iter().filter(|path| !names.contains(&path.file_name().unwrap().to_str().unwrap()))
     {
