@@ -14,7 +14,7 @@
 //! | [`restore`] | makes a data directory from a backup |
 //! | [`doctor`] | examines a data directory, and changes nothing |
 //!
-//! Nothing here talks to a node: whoever reads parts from one passes them on. Every byte that is kept is checked when it
+//! Nothing here talks to a node: the command line reads parts from one and passes them on. Every byte that is kept is checked when it
 //! arrives, and again before it is used.
 
 pub mod backups;
