@@ -79,13 +79,14 @@ fn backups_under_way_are_few_and_requests_for_what_is_not_there_are_refused() {
         (at(&first, "/segments/0000000000000000-00000007"), 404, "backup_not_found"),
         (at(&first, "/segments/0000000000000000-00000000?from=-1"), 400, "invalid_parameter"),
         ("/v1/backups/0123456789abcdef/rows".to_owned(), 404, "backup_not_found"),
-        ("/v1/backups/none/rows".to_owned(), 404, "backup_not_found"),
+        ("/v1/backups/none/rows".to_owned(), 400, "invalid_name"),
     ] {
         let (found, problem) = send(&node, "GET", &path, &Value::Null);
         assert_eq!((found, problem["code"].as_str().unwrap()), (status, code), "{path}");
     }
     let far = at(&first, "/segments/0000000000000000-00000000?from=999999999999");
     assert_eq!(send(&node, "GET", &far, &Value::Null).0, 200, "beyond the end there is nothing");
+    assert_eq!(send(&node, "DELETE", "/v1/backups/none", &Value::Null).1["code"], "invalid_name");
     for (backup, existed) in [(&first, true), (&first, false), (&second, true)] {
         assert_eq!(send(&node, "DELETE", &at(backup, ""), &Value::Null).1["existed"], existed);
     }
