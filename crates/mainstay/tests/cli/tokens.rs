@@ -8,8 +8,21 @@ use std::process::Stdio;
 
 const GIVEN: &str = "0123456789abcdef0123456789abcdef";
 
+/// Starts a node that asks for tokens, and logs everything.
 fn start(data: &Path, arguments: &[&str]) -> Node {
-    Node::start_with(data, &[&["--access", "tokens", "--log-level", "debug"], arguments].concat())
+    let mut command = mainstay();
+    command.args([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--access",
+        "tokens",
+        "--log-level",
+        "debug",
+        "--data",
+    ]);
+    command.arg(data).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+    Node::try_start(command).unwrap()
 }
 
 /// Starts a node to which the environment gives the administrator's token.
