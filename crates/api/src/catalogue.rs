@@ -111,6 +111,12 @@ catalogue! {
     TooManyItems = "too_many_items" 400 final "The request has too many items",
         "A batch may contain at most 1,000 events, tasks or settlements. A transaction may contain at most 1,000 checks, and at most 1,000 events in all its writes together. A task may have at most 32 tags, and a claim may name at most 100 types. A group may have at most 1,000 tasks, and groups may lie 4 deep in each other. A set has at most 1,000 schedules, a schedule 100 exclusions, and a backfill 1,000 ticks.",
         "Split the request, or send independent events to `POST /v1/events`, which accepts any number.";
+    ForeignHost = "foreign_host" 403 final "The request is for another host",
+        "`Host` (`:authority` in HTTP/2) is not a name of this node. A web page can let its own name point to this machine, and its requests would look like local ones.",
+        "Use `localhost`, `127.0.0.1` or `[::1]` in the URL. If clients reach the node under another name, add that name to the node's setting `allowed-hosts`.";
+    ForeignOrigin = "foreign_origin" 403 final "The request comes from another web site",
+        "A browser sent the request for a web page of another origin: `Origin` says which one, or `Sec-Fetch-Site` says that it is another one. Web pages may use a node only if the node lists their origin.",
+        "If the page is yours, add its origin, such as `https://app.example.com`, to the node's setting `allowed-origins`. A program that is not a browser sends none of these headers.";
     NotFound = "not_found" 404 final "The path does not exist",
         "No route of the API has this path. (Reading a stream that does not exist is not an error: the response contains no events.)",
         "Check the path, and send a `/` within a name as `%2F`. `GET /v1/openapi.json` lists all routes.";

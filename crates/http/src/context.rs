@@ -2,6 +2,7 @@
 
 use crate::buffers::Buffers;
 use crate::options::HttpOptions;
+use crate::origin::Origins;
 use crate::workers::Workers;
 use api::Operation;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ pub(crate) struct Context {
     pub(crate) handle: Handle,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) options: HttpOptions,
+    pub(crate) origins: Origins,
     /// The identity of the store, as `Mainstay-Store` carries it.
     pub(crate) store: HeaderValue,
     /// One permit per subscriber.
@@ -56,6 +58,7 @@ impl Context {
             workers: Workers::new(model::limits::WORKERS_SEEN_MAX),
             unmatched: metrics.route("*", "*"),
             metrics,
+            origins: Origins::new(&options.web),
             options,
             stopping,
             openapi: Bytes::from(api::contract::document::document()),

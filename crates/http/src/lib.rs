@@ -14,6 +14,7 @@
 //! | `accept` | accepts connections, up to a bound |
 //! | `connection` | one connection: its protocol, its time limits, its end |
 //! | `activity` | what a connection is doing, and for how long it may |
+//! | `origin` | what web pages may do |
 //! | `router` | matches requests to operations of the contract |
 //! | `routes` | one function per operation |
 //! | `read` | reads events as pages, NDJSON or subscriptions |
@@ -33,6 +34,7 @@ mod buffers;
 mod connection;
 mod context;
 pub mod options;
+mod origin;
 mod read;
 mod response;
 mod router;
@@ -43,4 +45,5 @@ mod workers;
 
 pub use accept::serve;
 pub use options::HttpOptions;
+pub use origin::{AllowedHost, AllowedOrigin, HostRule, WebRules};
 pub use routes::write_reaction_task;

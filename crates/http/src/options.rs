@@ -1,5 +1,6 @@
 //! Time limits and bounds of the HTTP side. They never decide the outcome of a command.
 
+use crate::origin::WebRules;
 use model::limits;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct HttpOptions {
     pub lines_bytes_max: usize,
     /// The most bytes of request and response bodies in memory, over all connections.
     pub buffered_bytes_max: usize,
+    /// The hosts that requests may name, and the web pages that may send them.
+    pub web: WebRules,
 }
 
 impl Default for HttpOptions {
@@ -44,6 +47,7 @@ impl Default for HttpOptions {
             // Half of what the node accepts, so that lines alone never fill it.
             lines_bytes_max: limits::WAITING_BYTES_MAX / 2,
             buffered_bytes_max: 256 << 20,
+            web: WebRules::default(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! decides an outcome: replicated state does.
 
 use api::request::query::parse_keep_alive;
+use http_server::{AllowedHost, AllowedOrigin};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -23,6 +24,8 @@ const FILE_VARIABLE: &str = "MAINSTAY_CONFIG";
 const KEYS: &[Key] = &[
     Key { name: "data", default: "mainstay-data" },
     Key { name: "listen", default: "127.0.0.1:7070" },
+    Key { name: "allowed-hosts", default: "" },
+    Key { name: "allowed-origins", default: "" },
     Key { name: "cache-size", default: "16 MiB" },
     Key { name: "memtable-size", default: "16 MiB" },
     Key { name: "segment-size", default: "64 MiB" },
@@ -32,6 +35,12 @@ const KEYS: &[Key] = &[
     Key { name: "log-format", default: "auto" },
     Key { name: "log-level", default: "info" },
 ];
+
+/// The keys that take any number of values: separated by commas, or an array in the file.
+const LISTS: &[&str] = &["allowed-hosts", "allowed-origins"];
+
+/// The most values of a list.
+const LIST_MAX: usize = 100;
 
 struct Key {
     name: &'static str,
@@ -53,6 +62,12 @@ pub(crate) struct Flags {
     /// Address to listen on; loopback only, because there is no access control yet [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
+    /// Names of this node in requests, besides loopback's and the address to listen on; separated by commas
+    #[arg(long, value_name = "HOSTS")]
+    pub(crate) allowed_hosts: Option<String>,
+    /// Origins of web pages that may use the node, such as `https://app.example.com`; separated by commas
+    #[arg(long, value_name = "ORIGINS")]
+    pub(crate) allowed_origins: Option<String>,
     /// Memory for cached blocks of the state, such as `64 MiB` [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_size: Option<String>,
@@ -87,6 +102,8 @@ impl Flags {
         match key {
             "data" => self.data.as_deref(),
             "listen" => self.listen.as_deref(),
+            "allowed-hosts" => self.allowed_hosts.as_deref(),
+            "allowed-origins" => self.allowed_origins.as_deref(),
             "cache-size" => self.cache_size.as_deref(),
             "memtable-size" => self.memtable_size.as_deref(),
             "segment-size" => self.segment_size.as_deref(),
@@ -132,6 +149,8 @@ pub(crate) struct Setting {
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
+    pub(crate) allowed_hosts: Vec<AllowedHost>,
+    pub(crate) allowed_origins: Vec<AllowedOrigin>,
     pub(crate) cache_bytes: u64,
     pub(crate) memtable_bytes: u64,
     pub(crate) segment_bytes: u64,
@@ -154,6 +173,8 @@ pub(crate) enum ConfigError {
     UnknownKey { path: PathBuf, key: String, known: String },
     #[error("`{key}` cannot be {value:?} (from {origin}): expected {takes}")]
     Value { key: &'static str, value: String, origin: Origin, takes: &'static str },
+    #[error("`{key}` has too many values (from {origin}): it takes at most {max}")]
+    TooMany { key: &'static str, origin: Origin, max: usize },
     #[error(
         "`listen` is {address} (from {origin}), which other machines can reach: without access control a node \
          listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
@@ -189,7 +210,7 @@ fn resolve(
             } else if let Some(value) = environment(&key.variable()) {
                 (value, Origin::Environment(key.variable()))
             } else if let (Some(value), Some((path, _))) = (table.get(key.name), file) {
-                (plain(value), Origin::File(path.to_owned()))
+                (plain(key.name, value), Origin::File(path.to_owned()))
             } else {
                 (key.default.to_owned(), Origin::Default)
             };
@@ -220,8 +241,12 @@ fn describe(error: &toml::de::Error, text: &str) -> String {
     format!("line {}: {}", before.matches('\n').count() + 1, error.message())
 }
 
-/// A string without its quotes, and anything else as TOML writes it. A wrong type fails when it is parsed.
-fn plain(value: &toml::Value) -> String {
+/// A string without its quotes, the strings of a list with commas, and anything else as TOML writes it. A wrong type
+/// fails when it is parsed.
+fn plain(key: &str, value: &toml::Value) -> String {
+    if let (true, Some(values)) = (LISTS.contains(&key), value.as_array()) {
+        return values.iter().map(|value| plain(key, value)).collect::<Vec<_>>().join(",");
+    }
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -234,6 +259,16 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
     Ok(Config {
         data: parse::<NonEmpty>(&settings, "data", "the path of a directory")?.0.into(),
         listen,
+        allowed_hosts: list(
+            &settings,
+            "allowed-hosts",
+            "names of hosts, such as mainstay.internal or proxy:8443",
+        )?,
+        allowed_origins: list(
+            &settings,
+            "allowed-origins",
+            "origins of web pages, such as https://app.example.com",
+        )?,
         cache_bytes: size(&settings, "cache-size", &CACHE_SIZE)?,
         memtable_bytes: size(&settings, "memtable-size", &MEMTABLE_SIZE)?,
         segment_bytes: size(&settings, "segment-size", &SEGMENT_SIZE)?,
@@ -261,6 +296,24 @@ fn setting(settings: &[Setting], key: &str) -> (String, Origin) {
 fn parse<T: FromStr>(settings: &[Setting], key: &'static str, takes: &'static str) -> Result<T, ConfigError> {
     let (value, origin) = setting(settings, key);
     value.trim().parse().map_err(|_| ConfigError::Value { key, value, origin, takes })
+}
+
+/// Values with commas between them; none at all is allowed.
+fn list<T: FromStr>(
+    settings: &[Setting],
+    key: &'static str,
+    takes: &'static str,
+) -> Result<Vec<T>, ConfigError> {
+    let (text, origin) = setting(settings, key);
+    let values = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
+    let wrong =
+        |value: &str| ConfigError::Value { key, value: value.to_owned(), origin: origin.clone(), takes };
+    let values: Vec<T> =
+        values.map(|value| value.parse().map_err(|_| wrong(value))).collect::<Result<_, _>>()?;
+    if values.len() > LIST_MAX {
+        return Err(ConfigError::TooMany { key, origin, max: LIST_MAX });
+    }
+    Ok(values)
 }
 
 /// A text that is not empty.
@@ -367,10 +420,10 @@ mod tests {
         assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1 << 20));
         assert_eq!(config.log_format, LogFormat::Auto);
         assert_eq!(config.keep_alive, Duration::from_secs(3));
-        assert_eq!(config.settings[4].origin, Origin::Default);
+        assert_eq!(config.settings[2].origin, Origin::Default);
         let origins: Vec<String> = config.settings.iter().map(|setting| setting.origin.to_string()).collect();
         assert_eq!(
-            origins[..4],
+            [&origins[..2], &origins[4..6]].concat(),
             ["flag --data", "environment MAINSTAY_LISTEN", "file m.toml", "file m.toml"]
         );
     }
@@ -388,6 +441,19 @@ mod tests {
             (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "expected a duration from 1s to 60s"),
             (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
             (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "expected auto, text or json"),
+            (
+                &[],
+                Some("allowed-hosts = ['a', 'https://b']"),
+                "`allowed-hosts` cannot be \"https://b\" (from file",
+            ),
+            (&[], Some("allowed-hosts = [7.5, ['b c']]"), "`allowed-hosts` cannot be \"b c\""),
+            (&[("MAINSTAY_ALLOWED_HOSTS", "a,,b")], None, "`allowed-hosts` cannot be \"\""),
+            (&[("MAINSTAY_ALLOWED_ORIGINS", "*")], None, "`allowed-origins` cannot be \"*\""),
+            (
+                &[("MAINSTAY_ALLOWED_ORIGINS", "null")],
+                None,
+                "expected origins of web pages, such as https://",
+            ),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
             (&[("MAINSTAY_SEGMENT_SIZE", "1")], None, "expected a size from 1 MiB to 1 GiB"),
             (&[("MAINSTAY_SEGMENT_SIZE", "2 GiB")], None, "expected a size from 1 MiB to 1 GiB"),
@@ -398,6 +464,21 @@ mod tests {
             let error = check(&[], environment, file).unwrap_err();
             assert!(error.contains(want), "{error}");
         }
+    }
+
+    #[test]
+    fn a_list_is_an_array_or_has_commas_and_a_bound() {
+        let file = "allowed-hosts = ['a.example', 'B.example:8443']\nallowed-origins = 'https://a.example , http://b:1'";
+        let config = check(&[], &[], Some(file)).unwrap();
+        assert_eq!(config.allowed_hosts, ["a.example", "b.example:8443"].map(|text| text.parse().unwrap()));
+        assert_eq!(
+            config.allowed_origins,
+            ["https://a.example", "http://b:1"].map(|text| text.parse().unwrap())
+        );
+        assert!(check(&[], &[], None).unwrap().allowed_hosts.is_empty());
+        let many = vec!["a"; 101].join(",");
+        let error = check(&[], &[("MAINSTAY_ALLOWED_HOSTS", &many)], None).unwrap_err();
+        assert!(error.contains("takes at most 100"), "{error}");
     }
 
     #[test]

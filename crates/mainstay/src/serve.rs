@@ -7,7 +7,7 @@
 use crate::cli::failure::{Failure, Result};
 use crate::config::{self, Config, Flags};
 use crate::node_process::LISTENING;
-use http_server::HttpOptions;
+use http_server::{HostRule, HttpOptions, WebRules};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -51,7 +51,8 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
 
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
-    let http_options = HttpOptions { keep_alive: config.keep_alive, ..HttpOptions::default() };
+    let http_options =
+        HttpOptions { keep_alive: config.keep_alive, web: web(config), ..HttpOptions::default() };
     let http = tokio::spawn(async move {
         let stop = async move { signals.next().await };
         http_server::serve(listener, handle, http_options, metrics, stop).await;
@@ -63,6 +64,12 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
         tracing::error!(error = %halted, "the node stopped; nothing acknowledged is lost, and a restart recovers it");
         Failure::local(format!("the node stopped: {halted}"))
     })
+}
+
+/// On loopback, whoever is on this machine may use the node, so a request must name one of its hosts.
+fn web(config: &Config) -> WebRules {
+    let hosts = HostRule::Known { listen: Some(config.listen.ip()), allowed: config.allowed_hosts.clone() };
+    WebRules { hosts, origins: config.allowed_origins.clone() }
 }
 
 fn options(config: &Config) -> runtime::Options {

@@ -11,6 +11,7 @@ mod edge;
 use crate::activity::{Action, Activity, Timeouts};
 use crate::body::RequestBody;
 use crate::context::Context;
+use crate::origin::Scheme;
 use crate::response::{Response, ResponseBody};
 use crate::router::Router;
 use api::Problem;
@@ -82,7 +83,7 @@ async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
         let router = &router;
         async move {
             let request = request.map(|body| RequestBody::on_connection(body, Arc::clone(activity)));
-            let response = router.respond(context, request, Some(activity)).await;
+            let response = router.respond(context, request, Scheme::Http, Some(activity)).await;
             Ok::<_, Infallible>(Tracked::wrap(response, Arc::clone(activity)))
         }
     });
@@ -106,7 +107,7 @@ async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
         let (context, activity, router) = (Arc::clone(&context), Arc::clone(&activity), router.clone());
         async move {
             let request = request.map(|body| RequestBody::with_timer(body, wait, whole));
-            let response = router.respond(&context, request, None).await;
+            let response = router.respond(&context, request, Scheme::Http, None).await;
             Ok::<_, Infallible>(Tracked::wrap(response, activity))
         }
     });

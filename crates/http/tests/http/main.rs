@@ -31,6 +31,8 @@ mod many_tasks;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+mod origin;
+#[cfg(test)]
 mod queues;
 #[cfg(test)]
 mod reactions;
