@@ -7,8 +7,10 @@
 //! | [`tools`] | the programs that a machine needs, and how to install them |
 //! | [`tidy`] | the rules of the source tree, each with a test that breaks it |
 //! | [`readme`] | runs the commands of a page and compares their output with the page |
+//! | [`package`] | what people install: archive, `.deb`, container image, bill of materials |
 //! | [`run`] | runs commands and reports how they ended |
 
+pub mod package;
 pub mod readme;
 pub mod run;
 pub mod suite;

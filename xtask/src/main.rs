@@ -1,6 +1,7 @@
 //! `cargo xtask COMMAND`: the tasks of this repository, under the same names on every machine.
 
 use std::process::ExitCode;
+use xtask::package::Linking;
 
 const HELP: &str = "cargo xtask COMMAND
 
@@ -12,6 +13,7 @@ const HELP: &str = "cargo xtask COMMAND
   loom            test shared policies under every interleaving of their threads
   sim SEED        replay one simulated run and print its steps
   readme          run the README's commands and compare their output with the page
+  package [host]  build a static binary and what people install; with `host`, from the binary that the tests use
   bench [ARGS]    build the release binary and run `mainstay bench append ARGS`
 ";
 
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
         ["loom"] => xtask::suite::loom(),
         ["sim", seed] => xtask::suite::sim(seed),
         ["readme"] => xtask::suite::readme(),
+        ["package"] => xtask::package::package(Linking::Static).map(drop),
+        ["package", "host"] => xtask::package::package(Linking::Host).map(drop),
         ["bench", rest @ ..] => xtask::suite::bench(rest),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -1,8 +1,9 @@
 //! The commands of `cargo xtask`, as lists of steps.
 
-use crate::run::{StepResult, Steps, command, root, run};
+use crate::run::{StepResult, Steps, command, root, run, target_dir};
 use crate::tools::{self, Tools};
 use crate::{Failure, tidy};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -24,6 +25,7 @@ pub fn test() -> Result<(), Failure> {
     });
     steps.step("loom", || passed(loom()));
     steps.step("PostgreSQL page", postgresql_page);
+    steps.step("alerts", alerts);
     steps.summarize()
 }
 
@@ -152,6 +154,40 @@ fn postgresql_page() -> Result<StepResult, Failure> {
         ));
     }
     passed(run(&[tools::DEBIAN_PYTHON, "experiments/pages/idempotency.py"]))
+}
+
+/// Checks the alerts, and tests each with series on which it fires and on which it does not.
+fn alerts() -> Result<StepResult, Failure> {
+    if !tools::has_promtool() {
+        return Ok(StepResult::NotRun("promtool is not installed and could not be installed".into()));
+    }
+    run(&["promtool", "check", "rules", "deploy/prometheus/alerts.yml", &dashboard_as_rules()?])?;
+    passed(run(&["promtool", "test", "rules", "deploy/prometheus/alerts_test.yml"]))
+}
+
+/// Writes the expressions of the dashboard as rules, which `promtool` can check. Returns the file.
+fn dashboard_as_rules() -> Result<String, Failure> {
+    let path = root().join("deploy/grafana/mainstay.json");
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let dashboard: Value =
+        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    let items = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
+    let targets = items(&dashboard, "panels").into_iter().flat_map(|panel| items(&panel, "targets"));
+    let expressions = targets.filter_map(|target| target["expr"].as_str().map(str::to_owned));
+    let rules: Vec<Value> = expressions
+        .enumerate()
+        .map(|(n, expression)| {
+            let expression = expression.replace("$__rate_interval", "5m").replace("$instance", ".*");
+            json!({"record": format!("panel:{n}"), "expr": expression})
+        })
+        .collect();
+    if rules.is_empty() {
+        return Err(format!("{} has no expressions", path.display()));
+    }
+    let rules = json!({"groups": [{"name": "dashboard", "rules": rules}]});
+    let file = target_dir().join("dashboard-rules.json");
+    std::fs::write(&file, rules.to_string()).map_err(|error| error.to_string())?;
+    Ok(file.display().to_string())
 }
 
 /// Replays one simulated run.

@@ -18,7 +18,7 @@ enum Need {
 }
 
 /// A command that succeeds if a program is installed, and the Debian package that contains the program.
-const PROGRAMS: [(&[&str], &str, Need); 10] = [
+const PROGRAMS: [(&[&str], &str, Need); 11] = [
     (&["cc", "--version"], "gcc", Need::Required),
     (&["git", "--version"], "git", Need::Required),
     (&["curl", "--version"], "curl", Need::Required),
@@ -30,7 +30,11 @@ const PROGRAMS: [(&[&str], &str, Need); 10] = [
     (&["mkfs.ext4", "-V"], "e2fsprogs", Need::Optional),
     (&["xfs_io", "-V"], "xfsprogs", Need::Optional),
     (&FAKETIME, "libfaketime", Need::Optional),
+    // Checks and tests the alerts.
+    (&PROMTOOL, "prometheus", Need::Optional),
 ];
+
+const PROMTOOL: [&str; 2] = ["promtool", "--version"];
 
 /// The server is not on the path in Debian.
 const POSTGRESQL: [&str; 3] = ["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"];
@@ -45,6 +49,12 @@ pub const DEBIAN_PYTHON: &str = "/usr/bin/python3";
 #[must_use]
 pub fn has_postgresql() -> bool {
     works(&POSTGRESQL) && works(&PSYCOPG)
+}
+
+/// Whether the rules of alerts can be checked and tested.
+#[must_use]
+pub fn has_promtool() -> bool {
+    works(&PROMTOOL)
 }
 
 const LIST: &str = ".ci/tools.txt";

@@ -248,8 +248,23 @@ impl Client {
     ) -> Result<ScheduleSet> {
         let named = schedules.into_iter().map(|(schedule, definition)| Named { schedule, definition });
         let body = serde_json::to_vec(&Page { schedules: named.collect() }).map_err(Error::Encode)?;
-        let path = format!("/v1/schedule-sets/{}", encode(owner));
-        self.call_json(&Call::new(Method::PUT, path).body("application/json", body)).await
+        self.put_schedules_of(owner, body).await
+    }
+
+    /// Puts all schedules of an owner, whose body is JSON as `PUT /v1/schedule-sets/{owner}` takes it.
+    ///
+    /// # Errors
+    /// As for [`Self::put_schedules`].
+    pub async fn put_schedules_of(&self, owner: &str, body: impl Into<Vec<u8>>) -> Result<ScheduleSet> {
+        self.call_json(&Call::new(Method::PUT, set_path(owner)).body("application/json", body.into())).await
+    }
+
+    /// The names of an owner's schedules.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn schedule_set(&self, owner: &str) -> Result<ScheduleSet> {
+        self.call_json(&Call::get(set_path(owner))).await
     }
 
     /// A schedule with its next ticks and last runs.
@@ -329,4 +344,8 @@ fn with_key(call: Call, key: Option<&str>) -> Call {
         None => call.repeat(Repeat::IfUnchanged),
         Some(key) => call.idempotency_key(key),
     }
+}
+
+fn set_path(owner: &str) -> String {
+    format!("/v1/schedule-sets/{}", encode(owner))
 }

@@ -5,6 +5,7 @@
 //! | [`cli`] | the commands, one module each |
 //! | [`config`] | flags, environment, file, defaults |
 //! | [`serve`] | a node in this process |
+//! | [`systemd`] | tells systemd how the node is |
 //! | [`node_process`] | a node in its own process |
 //! | [`tour`] | the main features, shown step by step |
 //! | [`bench`] | measurements of a node |
@@ -16,6 +17,7 @@ mod cli;
 mod config;
 mod node_process;
 mod serve;
+mod systemd;
 mod tour;
 
 use clap::Parser;

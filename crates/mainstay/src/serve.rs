@@ -7,6 +7,7 @@
 use crate::cli::failure::{Failure, Result};
 use crate::config::{self, Config, Flags};
 use crate::node_process::LISTENING;
+use crate::systemd;
 use http_server::{HostRule, HttpOptions, WebRules};
 use std::io::Write;
 use std::path::Path;
@@ -48,13 +49,17 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
         Failure::local(format!("cannot open the data in {}: {error}", config.data.display()))
     })?;
     announce(&listener, &config.data)?;
+    tokio::spawn(systemd::report(handle.clone()));
 
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
     let http_options =
         HttpOptions { keep_alive: config.keep_alive, web: web(config), ..HttpOptions::default() };
     let http = tokio::spawn(async move {
-        let stop = async move { signals.next().await };
+        let stop = async move {
+            signals.next().await;
+            systemd::stopping();
+        };
         http_server::serve(listener, handle, http_options, metrics, stop).await;
         drop(http_ended);
     });

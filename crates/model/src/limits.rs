@@ -273,5 +273,7 @@ pub const HEADERS_MAX: usize = 100;
 pub const CONNECTIONS_MAX: usize = 4_096;
 /// Subscribers connected at the same time.
 pub const SUBSCRIBERS_MAX: usize = 1_024;
+/// The name that a subscriber may give, in bytes of UTF-8.
+pub const READER_NAME_BYTES_MAX: usize = 64;
 /// Lines of `POST /v1/events` in flight on one connection.
 pub const LINES_IN_FLIGHT_MAX: usize = 256;

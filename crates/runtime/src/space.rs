@@ -8,7 +8,9 @@
 use crate::worker::Worker;
 use node::DiskSpace;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use telemetry::Metrics;
 
 /// Asks for a check of the disk's space.
 #[derive(Debug)]
@@ -30,16 +32,23 @@ pub(crate) fn start_checking(
 pub(crate) struct Space {
     path: PathBuf,
     reserve_bytes: u64,
+    metrics: Arc<Metrics>,
 }
 
 impl Space {
-    pub(crate) fn new(path: PathBuf, reserve_bytes: u64) -> Self {
-        Self { path, reserve_bytes }
+    pub(crate) fn new(path: PathBuf, reserve_bytes: u64, metrics: Arc<Metrics>) -> Self {
+        metrics.disk_reserve.set(reserve_bytes);
+        Self { path, reserve_bytes, metrics }
     }
 
     fn check(&self) -> DiskSpace {
         match rustix::fs::statvfs(&self.path) {
-            Ok(stat) => self.of_free(stat.f_bavail.saturating_mul(stat.f_frsize)),
+            Ok(stat) => {
+                let free_bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
+                self.metrics.disk_free.set(free_bytes);
+                self.metrics.disk_size.set(stat.f_blocks.saturating_mul(stat.f_frsize));
+                self.of_free(free_bytes)
+            }
             Err(error) => DiskSpace::Low {
                 why: format!("the free space of the data directory's disk cannot be read: {error}"),
             },
@@ -66,7 +75,8 @@ mod tests {
 
     #[test]
     fn space_is_low_below_the_reserve_and_enough_from_it_on() {
-        let space = Space::new(PathBuf::from("/"), 128 << 20);
+        let metrics = Metrics::new(telemetry::metrics::Build::of("test"));
+        let space = Space::new(PathBuf::from("/"), 128 << 20, metrics);
         let low = space.of_free((128 << 20) - 1);
         assert!(matches!(&low, DiskSpace::Low { why } if why.contains("127 MiB free")), "{low:?}");
         assert_eq!(space.of_free(128 << 20), DiskSpace::Enough);

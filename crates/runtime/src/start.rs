@@ -101,7 +101,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let reactor = start_reacting(react_work, to_loop(&reports_in)).map_err(StartError::Thread)?;
     let body_writer = start_writing_bodies(to_loop(&reports_in)).map_err(StartError::Thread)?;
     let space_reports = reports_in.clone();
-    let space = Space::new(options.data.clone(), options.space_reserve_bytes);
+    let space = Space::new(options.data.clone(), options.space_reserve_bytes, Arc::clone(metrics));
     let space = start_checking(space, move |space| {
         let _ = space_reports.send(FromThread::Space(space));
     })

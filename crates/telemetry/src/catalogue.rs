@@ -141,6 +141,12 @@ families! {
         "Size of the event bodies on disk, including removed events whose segment has not been rewritten yet";
     BODIES_DEAD = Gauge "mainstay_bodies_dead" Bytes []
         "Estimated size of removed events that are still on disk: each counts as the mean event of its segment";
+    DISK_FREE = Gauge "mainstay_disk_free" Bytes []
+        "Free space of the disk that holds the data directory, as far as this process may use it";
+    DISK_SIZE = Gauge "mainstay_disk_size" Bytes []
+        "Size of the disk that holds the data directory";
+    DISK_RESERVE = Gauge "mainstay_disk_reserve" Bytes []
+        "Free space below which the node is read-only (space-reserve)";
     COMPACTIONS_OUT_OF_SPACE = Counter "mainstay_compactions_out_of_space" None []
         "Compactions of state or bodies that found no space on the disk; they are tried again, at most a minute later";
 
@@ -182,6 +188,10 @@ families! {
         "Subscribers that are connected";
     SUBSCRIBER_LAG = Gauge "mainstay_subscriber_lag" Seconds []
         "How far the slowest subscriber is behind the newest visible event, in recorded time";
+    READER_LAG = Gauge "mainstay_reader_lag" Seconds ["reader"]
+        "How far a reader that subscribed with a name is behind the newest visible event, in recorded time; known for a day after it left";
+    READER_CONNECTIONS = Gauge "mainstay_reader_connections" None ["reader"]
+        "Subscriptions that a named reader has open; 0 after it left";
     SUBSCRIBERS_OVERTAKEN = Counter "mainstay_subscribers_overtaken" None []
         "Subscriptions that ended because retention removed events that they had not read yet";
 

@@ -153,6 +153,9 @@ impl Scrape {
         out.gauge(&cat::STATE_CACHE, &m.state_cache)?;
         out.gauge(&cat::BODIES_BYTES, &m.bodies_bytes)?;
         out.gauge(&cat::BODIES_DEAD, &m.bodies_dead)?;
+        out.gauge(&cat::DISK_FREE, &m.disk_free)?;
+        out.gauge(&cat::DISK_SIZE, &m.disk_size)?;
+        out.gauge(&cat::DISK_RESERVE, &m.disk_reserve)?;
         out.counter(&cat::COMPACTIONS_OUT_OF_SPACE, &m.compactions_out_of_space)
     }
 
@@ -188,6 +191,17 @@ impl Scrape {
         let (n, lag) = self.metrics.lag();
         out.optional(&cat::SUBSCRIBERS, Some(n as f64))?;
         out.optional(&cat::SUBSCRIBER_LAG, Some(lag.as_secs_f64()))?;
+        let readers = self.metrics.readers();
+        out.family(&cat::READER_LAG, |mut metric| {
+            readers.iter().try_for_each(|(reader, lag)| {
+                metric.encode_family(&[("reader", &*reader.name)])?.encode_gauge(&lag.as_secs_f64())
+            })
+        })?;
+        out.family(&cat::READER_CONNECTIONS, |mut metric| {
+            readers.iter().try_for_each(|(reader, _)| {
+                metric.encode_family(&[("reader", &*reader.name)])?.encode_gauge(&(reader.connections as f64))
+            })
+        })?;
         out.counter(&cat::SUBSCRIBERS_OVERTAKEN, &self.metrics.subscribers.overtaken)
     }
 

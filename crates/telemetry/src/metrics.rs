@@ -4,7 +4,7 @@ use crate::catalogue::Queue;
 use crate::instrument::{COUNTS, Counter, DURATIONS, Gauge, Histogram, SIZES, TimeGauge, WAITS};
 use crate::queue::{QueueFigures, Queues};
 use crate::route::Route;
-use crate::subscribers::Subscribers;
+use crate::subscribers::{ReaderFigures, Subscribers};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -47,6 +47,9 @@ pub struct Metrics {
     pub state_cache: Gauge,
     pub bodies_bytes: Gauge,
     pub bodies_dead: Gauge,
+    pub disk_free: Gauge,
+    pub disk_size: Gauge,
+    pub disk_reserve: Gauge,
     pub compactions_out_of_space: Counter,
     pub ready: Gauge,
     pub read_only: Gauge,
@@ -138,6 +141,9 @@ impl Metrics {
             state_cache: Gauge::default(),
             bodies_bytes: Gauge::default(),
             bodies_dead: Gauge::default(),
+            disk_free: Gauge::default(),
+            disk_size: Gauge::default(),
+            disk_reserve: Gauge::default(),
             compactions_out_of_space: Counter::default(),
             ready: Gauge::default(),
             read_only: Gauge::default(),
@@ -185,8 +191,22 @@ impl Metrics {
     /// How many subscribers there are, and how far the slowest one is behind the newest visible event.
     pub(crate) fn lag(&self) -> (usize, Duration) {
         let (n, slowest_ms) = self.subscribers.read();
+        (n, slowest_ms.map_or(Duration::ZERO, |ms| self.behind_visible(ms)))
+    }
+
+    /// The readers that gave their names, and how far each is behind the newest visible event.
+    pub(crate) fn readers(&self) -> Vec<(ReaderFigures, Duration)> {
+        let readers = self.subscribers.readers(Instant::now()).into_iter();
+        readers
+            .map(|reader| {
+                let lag = self.behind_visible(reader.wall_ms);
+                (reader, lag)
+            })
+            .collect()
+    }
+
+    fn behind_visible(&self, wall_ms: u64) -> Duration {
         let visible_ms = self.last_visible.seconds() * 1e3;
-        let lag_ms = slowest_ms.map_or(0, |ms| (visible_ms as u64).saturating_sub(ms));
-        (n, Duration::from_millis(lag_ms))
+        Duration::from_millis((visible_ms as u64).saturating_sub(wall_ms))
     }
 }

@@ -82,12 +82,19 @@ fn the_lag_is_that_of_the_slowest_subscriber() {
     };
     metrics.last_visible.set_ms(1_790_000_010_000);
     assert_eq!(lag(&metrics), 0.0, "no subscriber");
-    let slow = metrics.subscribers.join(1_790_000_000_000);
-    let fast = metrics.subscribers.join(1_790_000_010_000);
+    let slow = metrics.subscribers.join(Some("billing"), 1_790_000_000_000);
+    let fast = metrics.subscribers.join(None, 1_790_000_010_000);
     assert_eq!(lag(&metrics), 10.0);
     slow.delivered_to(1_790_000_008_500);
     assert_eq!(lag(&metrics), 1.5);
     drop((slow, fast));
+    let text = metrics.encode(queues());
+    for line in [
+        "mainstay_reader_lag_seconds{reader=\"billing\"} 1.5",
+        "mainstay_reader_connections{reader=\"billing\"} 0.0",
+    ] {
+        assert!(text.contains(line), "no `{line}` in\n{text}");
+    }
 }
 
 #[test]

@@ -148,6 +148,11 @@ impl Read {
         self.map(|read| read.prefix(prefix))
     }
 
+    /// See [`crate::Read::reader`].
+    pub fn reader(self, name: impl Into<String>) -> Self {
+        self.map(|read| read.reader(name))
+    }
+
     /// See [`crate::Read::event_type`].
     pub fn event_type(self, event_type: impl Into<String>) -> Self {
         self.map(|read| read.event_type(event_type))

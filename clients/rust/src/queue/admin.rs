@@ -104,8 +104,15 @@ impl Queue {
     /// # Errors
     /// [`Error`]
     pub async fn put_settings(&self, settings: &QueueSettings) -> Result<()> {
-        let body = serde_json::to_vec(settings).map_err(Error::Encode)?;
-        let call = Call::new(Method::PUT, self.path("")).body("application/json", body);
+        self.put_settings_of(serde_json::to_vec(settings).map_err(Error::Encode)?).await
+    }
+
+    /// Replaces all settings by JSON as `PUT /v1/queues/{queue}` takes it.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn put_settings_of(&self, body: impl Into<Vec<u8>>) -> Result<()> {
+        let call = Call::new(Method::PUT, self.path("")).body("application/json", body.into());
         self.client.call(&call).await.map(drop)
     }
 

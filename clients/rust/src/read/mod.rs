@@ -46,6 +46,7 @@ pub struct Read {
     as_of_event_time: Option<String>,
     prefix: Option<String>,
     types: Vec<String>,
+    reader: Option<String>,
 }
 
 /// One page of a read.
@@ -100,6 +101,7 @@ impl Read {
             as_of_event_time: None,
             prefix: None,
             types: Vec::new(),
+            reader: None,
         }
     }
 
@@ -152,6 +154,13 @@ impl Read {
         self
     }
 
+    /// Gives [`Self::follow`] a name of 1 to 64 bytes, under which the node's metrics show how far this reader is, also
+    /// for a day after it has gone. Other reads do not take it.
+    pub fn reader(mut self, name: impl Into<String>) -> Self {
+        self.reader = Some(name.into());
+        self
+    }
+
     /// Reads one page.
     ///
     /// # Errors
@@ -195,6 +204,7 @@ impl Read {
         query.push_some("as_of", self.as_of.as_ref());
         query.push_some("as_of_event_time", self.as_of_event_time.as_ref());
         query.push_some("prefix", self.prefix.as_ref());
+        query.push_some("reader", self.reader.as_ref());
         for event_type in &self.types {
             query.push("type", event_type);
         }

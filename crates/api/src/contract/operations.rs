@@ -3,8 +3,8 @@
 use super::parameters::{
     AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
     IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LEASES_LIMIT, LIMIT, LIST_CURSOR, LIST_LIMIT,
-    PREFIX, QUEUE, QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE,
-    TASK_WAIT, TASKS_LIMIT, TYPE,
+    PREFIX, QUEUE, QUEUES_LIMIT, READER, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK,
+    TASK_STATE, TASK_WAIT, TASKS_LIMIT, TYPE,
 };
 use super::{
     Content, Description, Method, Response, Schema, Tag, breakers, idempotency, limits, reactions, schedules,
@@ -152,7 +152,7 @@ operations! {
         tag: Tag::Events,
         summary: "Read or follow a stream",
         description: "Returns one page as JSON, the whole stream as NDJSON, or a subscription as server-sent events, depending on `Accept`. A stream that does not exist has no events.",
-        parameters: &[&STREAM, &FROM, &AFTER, &DIRECTION, &TYPE, &LIMIT, &AS_OF, &AS_OF_EVENT_TIME, &KEEP_ALIVE, &LAST_EVENT_ID, &STORE],
+        parameters: &[&STREAM, &FROM, &AFTER, &DIRECTION, &TYPE, &LIMIT, &AS_OF, &AS_OF_EVENT_TIME, &KEEP_ALIVE, &READER, &LAST_EVENT_ID, &STORE],
         request: &[],
         response: Response {
             description: "The events. As server-sent events, the `id` of each message is a cursor.",
@@ -248,7 +248,7 @@ operations! {
         tag: Tag::Events,
         summary: "Read or follow the whole store",
         description: "Returns events of all streams in the order in which they were recorded: one page as JSON, everything as NDJSON, or a subscription as server-sent events, depending on `Accept`. Removed events are skipped.",
-        parameters: &[&AFTER_OR_END, &PREFIX, &TYPE, &LIMIT, &AS_OF, &AS_OF_EVENT_TIME, &KEEP_ALIVE, &LAST_EVENT_ID, &STORE],
+        parameters: &[&AFTER_OR_END, &PREFIX, &TYPE, &LIMIT, &AS_OF, &AS_OF_EVENT_TIME, &KEEP_ALIVE, &READER, &LAST_EVENT_ID, &STORE],
         request: &[],
         response: Response {
             description: "The events. As server-sent events, the `id` of each message is a cursor.",

@@ -185,6 +185,12 @@ pub static KEEP_ALIVE: Parameter = query(
     "When following: how long the response may stay silent before a keep-alive message, from `1s` to `60s`.",
     Values::Text,
 );
+pub static READER: Parameter = query(
+    "reader",
+    "When following: a name of 1 to 64 bytes under which `/metrics` shows how far this reader is, also for a day after it \
+     has gone. It changes nothing else.",
+    Values::Text,
+);
 
 pub static ETAG: ResponseHeader = ResponseHeader {
     name: "etag",

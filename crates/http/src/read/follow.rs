@@ -51,9 +51,10 @@ struct Follower {
     ended: bool,
 }
 
-/// Responds with an endless stream of messages. What must be refused is refused before it begins.
-pub(super) async fn respond(reader: Reader, keep_alive: Duration) -> Result {
-    let mut follower = Follower::new(reader, keep_alive)?;
+/// Responds with an endless stream of messages. What must be refused is refused before it begins. With a name, the
+/// metrics show the progress of this subscriber on its own.
+pub(super) async fn respond(reader: Reader, keep_alive: Duration, name: Option<&str>) -> Result {
+    let mut follower = Follower::new(reader, keep_alive, name)?;
     let (first, removed_through) = follower.look().await?;
     // A subscriber whose response begins only with its first event would not know that it is connected.
     let first = if first.is_empty() { follower.sign_of_life() } else { first };
@@ -77,11 +78,11 @@ fn streamed(follower: Follower, first: Vec<u8>) -> Response {
 }
 
 impl Follower {
-    fn new(reader: Reader, keep_alive: Duration) -> Result<Self> {
+    fn new(reader: Reader, keep_alive: Duration, name: Option<&str>) -> Result<Self> {
         let from = reader.after();
         Ok(Self {
             seat: Seat::take(&reader.context)?,
-            subscriber: reader.context.metrics.subscribers.join(from.position.wall().0),
+            subscriber: reader.context.metrics.subscribers.join(name, from.position.wall().0),
             visible: reader.context.handle.visible(),
             stopping: reader.context.stopping.clone(),
             reader,

@@ -74,15 +74,16 @@ async fn respond(
     parts: &request::Parts,
     form: ReadForm,
     source: Source,
-    read: Read,
+    mut read: Read,
 ) -> Result {
     let last_event_id = Head::read(&parts.headers)?.last_event_id()?;
     let keep_alive = read.keep_alive.unwrap_or(context.options.keep_alive);
+    let name = read.reader.take();
     let query = Query::new(context, source, form, read).await?;
     let reader = Reader::new(context, query);
     match form {
         ReadForm::Json => page::respond(reader).await,
         ReadForm::Lines => lines::respond(reader).await,
-        ReadForm::Follow => follow::respond(reader.resumed(last_event_id), keep_alive).await,
+        ReadForm::Follow => follow::respond(reader.resumed(last_event_id), keep_alive, name.as_deref()).await,
     }
 }

@@ -12,6 +12,9 @@ pub(crate) struct Args {
     /// Stop after this many events [default: never]
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
+    /// A name under which the node's metrics show how far this reader is
+    #[arg(long, value_name = "NAME")]
+    reader: Option<String>,
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result {
@@ -21,7 +24,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result {
     if let (Some(stream), None) = (&args.which.stream, page.revision) {
         anstream::eprintln!("the stream `{stream}` does not exist yet; waiting for its first event");
     }
-    let mut follow = args.which.read(&client).follow().on_break(|error, wait| {
+    let mut read = args.which.read(&client);
+    if let Some(name) = args.reader {
+        read = read.reader(name);
+    }
+    let mut follow = read.follow().on_break(|error, wait| {
         anstream::eprintln!("{error}; retrying in {:.1} s", wait.as_secs_f64());
     });
     let mut writer = EventWriter::new(stdout(), global.output, args.which.streams());

@@ -10,6 +10,7 @@
 //! | [`schedules`] | schedules |
 //! | [`reactions`] | tasks that follow from events |
 //! | [`import`], [`export`] | move many events in and out, as lines |
+//! | [`status`] | whether a node is ready |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`show`] | `config show` and `completions` |
 //! | [`output`] | tables, JSON, JSON lines |
@@ -28,11 +29,13 @@ mod import;
 pub(crate) mod lease;
 mod limits;
 pub(crate) mod output;
+mod queues;
 pub(crate) mod reactions;
 pub(crate) mod read;
 pub(crate) mod schedules;
 pub(crate) mod settings;
 pub(crate) mod show;
+mod status;
 pub(crate) mod streams;
 pub(crate) mod tasks;
 mod tenants;
@@ -93,6 +96,8 @@ impl Global {
 pub(crate) enum Command {
     /// Start a node
     Serve(config::Flags),
+    /// Show whether a node is ready; exit status 0 if it is
+    Status,
     /// Show the main features on a temporary node, step by step (under 30 s)
     Tour(tour::Args),
     /// Show failing services without and with the policy that helps (under 20 s each)
@@ -118,8 +123,8 @@ pub(crate) enum Command {
     ///
     /// A task that runs goes on until its worker's next heartbeat, which tells it to stop.
     Cancel(tasks::CancelArgs),
-    /// List queues with the number of their tasks
-    Queues,
+    /// List queues with the number of their tasks, show, set, pause or resume one
+    Queues(queues::Args),
     /// List the workers that have asked the node for tasks of a queue
     Workers(workers::Args),
     /// List, show, write or delete limits of tasks that run at the same time or begin in a time
@@ -198,6 +203,7 @@ impl Cli {
         let global = self.global;
         match self.command {
             Command::Serve(flags) => crate::serve::run(&flags),
+            Command::Status => status::run(&global),
             Command::Tour(args) => tour::run(&args),
             Command::Demo(args) => demo::run(&global, &args),
             Command::Append(args) => append::run(&global, args),
@@ -207,7 +213,7 @@ impl Cli {
             Command::Work(args) => work::run(&global, args),
             Command::Tasks(args) => tasks::tasks(&global, &args),
             Command::Cancel(args) => tasks::cancel(&global, &args),
-            Command::Queues => tasks::queues(&global),
+            Command::Queues(args) => queues::run(&global, args),
             Command::Limits(args) => limits::run(&global, args),
             Command::Tenants(args) => tenants::run(&global, &args),
             Command::Reactions(args) => reactions::run(&global, &args),

@@ -5,7 +5,7 @@ use super::append::json;
 use super::failure::{Failure, Result};
 use super::output::{Align, Output, Table, print_list, stdout};
 use mainstay_client::{
-    BackfillOverlap, Schedule, ScheduleControlled, ScheduleInfo, SchedulePut, ScheduledTask,
+    BackfillOverlap, Schedule, ScheduleControlled, ScheduleInfo, SchedulePut, ScheduleSet, ScheduledTask,
 };
 use serde::Serialize;
 use std::io::Write;
@@ -31,6 +31,21 @@ pub(crate) enum Command {
     Backfill(BackfillArgs),
     /// Delete a schedule; its tasks stay in their queue
     Delete(Name),
+    /// Put all schedules of an owner, and delete those that it had put before and does not name any more
+    PutSet(PutSetArgs),
+    /// List the schedules of an owner
+    ShowSet {
+        /// The owner, such as the name of a program
+        owner: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PutSetArgs {
+    /// The owner, such as the name of a program
+    owner: String,
+    /// The schedules as JSON, as `PUT /v1/schedule-sets/{owner}` takes them, or `-` to read them from standard input
+    set: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -162,7 +177,30 @@ pub(crate) fn run(global: &Global, command: Command) -> Result {
             })?;
             controlled(global, &done)
         }
+        Command::PutSet(PutSetArgs { owner, set }) => {
+            let body = json(set)?.get().as_bytes().to_vec();
+            let put = global.run(async |client| Ok(client.put_schedules_of(&owner, body).await?))?;
+            show_set(global, &put)
+        }
+        Command::ShowSet { owner } => {
+            let set = global.run(async |client| Ok(client.schedule_set(&owner).await?))?;
+            show_set(global, &set)
+        }
     }
+}
+
+fn show_set(global: &Global, set: &ScheduleSet) -> Result {
+    if global.output != Output::Table {
+        return write(set);
+    }
+    let mut out = stdout();
+    for schedule in &set.schedules {
+        writeln!(out, "{schedule}")?;
+    }
+    if let (Some(changed), Some(deleted)) = (set.changed, set.deleted) {
+        writeln!(out, "{changed} changed, {deleted} deleted")?;
+    }
+    Ok(out.flush()?)
 }
 
 fn put(global: &Global, args: PutArgs) -> Result {

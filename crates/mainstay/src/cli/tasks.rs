@@ -1,11 +1,11 @@
-//! `mainstay tasks`, `queues` and `dead-letters`: what is in the queues.
+//! `mainstay tasks`, `cancel` and `dead-letters`: the tasks of the queues.
 
 use super::Global;
 use super::append::json;
 use super::failure::{Failure, Result};
 use super::output::{Align, Output, print_list, stdout};
 use super::work::{Span, parse_span};
-use mainstay_client::{Changed, Client, DeadLetterClass, QueueInfo, Replay, TaskInfo, TaskState, Which};
+use mainstay_client::{Changed, Client, DeadLetterClass, Replay, TaskInfo, TaskState, Which};
 use std::io::Write;
 use std::time::Duration;
 
@@ -239,27 +239,5 @@ fn show(global: &Global, tasks: &[TaskInfo]) -> Result {
             task.enqueued.clone(),
             failure.unwrap_or_else(|| "-".into()).replace(char::is_control, " "),
         ])
-    })
-}
-
-pub(crate) fn queues(global: &Global) -> Result {
-    let queues: Vec<QueueInfo> = global.run(async |client| {
-        let mut queues = Vec::new();
-        for name in client.queues().await? {
-            queues.push(client.queue(&name).info().await?);
-        }
-        Ok(queues)
-    })?;
-    let columns = ["READY", "DELAYED", "BLOCKED", "RUNNING", "DEAD", "OLDEST READY"];
-    let columns: Vec<_> = std::iter::once(("QUEUE", Align::Left))
-        .chain(columns.into_iter().map(|name| (name, Align::Right)))
-        .collect();
-    print_list(global.output, &queues, &columns, |table, queue| {
-        let depth = &queue.depth;
-        let counts = [depth.ready, depth.delayed, depth.blocked, depth.running, depth.dead];
-        let mut row = vec![queue.queue.clone()];
-        row.extend(counts.map(|count| count.to_string()));
-        row.push(depth.oldest_ready_age.clone().unwrap_or_else(|| "-".into()));
-        table.row(row)
     })
 }

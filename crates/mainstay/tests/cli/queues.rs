@@ -160,3 +160,25 @@ fn tenants_of_a_queue_are_listed_and_weighed() {
     node.run(&["tenants", "reports", "acme", "--weight", "101"]).fails(2, "101");
     node.run(&["tenants", "reports", "--weight", "2"]).fails(2, "TENANT");
 }
+
+#[test]
+fn a_queue_is_paused_and_resumed_and_keeps_its_other_settings() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let queues = |arguments: &[&str]| node.run(&[&["queues"], arguments].concat());
+    queues(&["set", "reports", r#"{"claim_timeout":"20s","limits":[]}"#]).ok();
+    queues(&["set", "reports", r#"{"claim_timout":"20s"}"#]).fails(3, "claim_timout");
+    queues(&["set", "reports", "20s"]).fails(2, "not JSON");
+    queues(&["pause", "reports"]).ok();
+    json(&node, &["enqueue", "reports", "t", "--id", "a"]);
+    let shown = json(&node, &["queues", "show", "reports"]);
+    assert_eq!(
+        (&shown["settings"]["paused"], &shown["settings"]["claim_timeout"]),
+        (&true.into(), &"20s".into())
+    );
+    assert_eq!(json(&node, &["tasks", "reports", "a"])[0]["blocked_on"]["reason"], "pause");
+    queues(&["resume", "reports"]).ok();
+    let shown = queues(&["show", "reports"]).ok();
+    assert!(shown.contains("20s") && shown.contains("\nt "), "{shown}");
+    assert_eq!(json(&node, &["queues", "show", "reports"])["settings"]["paused"], false);
+}

@@ -195,3 +195,31 @@ fn the_tour_comes_out_right() {
     assert!(tour.contains("curl -s") && tour.contains("acknowledged before kill -9"), "{tour}");
     assert!(!tour.contains('✗'), "{tour}");
 }
+
+#[test]
+fn a_reader_with_a_name_is_shown_where_it_stopped_after_it_has_gone() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start_with(data.path(), &["--keep-alive", "1s"]);
+    node.run(&["append", "s", "t", "1"]).ok();
+    node.run(&["follow", "--reader", "billing", "--limit", "1"]).ok();
+    while node.metric(r#"mainstay_reader_connections{reader="billing"}"#) != 0.0 {
+        std::thread::yield_now();
+    }
+    // Within the same millisecond it would not be behind.
+    while node.metric(r#"mainstay_reader_lag_seconds{reader="billing"}"#) == 0.0 {
+        node.run(&["append", "s", "t", "2"]).ok();
+    }
+    node.run(&["follow", "--reader", "", "--limit", "1"]).fails(3, "`reader` cannot be used");
+}
+
+#[test]
+fn the_status_of_a_node_is_that_of_its_exit_status() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    assert_eq!(node.run(&["status"]).ok(), "ready\n");
+    let json: Value = serde_json::from_str(&node.run(&["status", "--output", "json"]).ok()).unwrap();
+    assert_eq!(json["status"], "ready");
+    let url = node.url.clone();
+    node.kill();
+    run(mainstay().args(["--url", &url, "status"]), "").fails(6, "mainstay serve");
+}

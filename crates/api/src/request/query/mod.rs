@@ -57,6 +57,8 @@ pub struct Read {
     pub as_of_event_time: Option<Moment>,
     /// How long a subscription may stay silent. Only for following.
     pub keep_alive: Option<Duration>,
+    /// The name under which the subscription's progress is shown. Only for following.
+    pub reader: Option<String>,
 }
 
 /// Reads the parameters of a route that can be watched: how long the response may stay silent.
@@ -140,6 +142,7 @@ impl Read {
             "as_of" => self.as_of = Some(parameter.as_of()?),
             "as_of_event_time" => self.as_of_event_time = Some(parameter.moment()?),
             "keep_alive" => self.keep_alive = Some(parameter.keep_alive()?),
+            "reader" => self.reader = Some(parameter.reader()?),
             _ => return Err(parameter.unknown()),
         }
         Ok(())
@@ -159,8 +162,12 @@ impl Read {
             if self.start == Start::End {
                 return Err(invalid(start, &format!("`end` is for following: {ONLY_FOLLOW}")));
             }
-            if self.keep_alive.is_some() {
-                return Err(invalid("keep_alive", &format!("it is for following: {ONLY_FOLLOW}")));
+            for (name, is_there) in
+                [("keep_alive", self.keep_alive.is_some()), ("reader", self.reader.is_some())]
+            {
+                if is_there {
+                    return Err(invalid(name, &format!("it is for following: {ONLY_FOLLOW}")));
+                }
             }
         }
         Ok(self)

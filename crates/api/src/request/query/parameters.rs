@@ -168,6 +168,15 @@ impl Parameter<'_> {
         self.text()
     }
 
+    pub(super) fn reader(&self) -> Result<String> {
+        let max = limits::READER_NAME_BYTES_MAX;
+        if self.value.len() > max || self.value.contains(char::is_control) {
+            return Err(self
+                .invalid(&format!("a name of a reader has at most {max} bytes and no control characters")));
+        }
+        self.text()
+    }
+
     pub(super) fn text(&self) -> Result<String> {
         if self.value.is_empty() {
             return Err(self.invalid("it is empty; leave it out instead"));

@@ -106,6 +106,11 @@ fn what_cannot_be_used_is_refused_by_name() {
         ("keep_alive=4s", Json, InvalidParameter, "keep_alive"),
         ("keep_alive=4s", Lines, InvalidParameter, "keep_alive"),
         ("keep_alive=1h", Follow, InvalidParameter, "keep_alive"),
+        ("reader=billing", Json, InvalidParameter, "reader"),
+        ("reader=billing", Lines, InvalidParameter, "reader"),
+        ("reader=", Follow, InvalidParameter, "reader"),
+        ("reader=a%0Ab", Follow, InvalidParameter, "reader"),
+        (&format!("reader={}", "r".repeat(65)), Follow, InvalidParameter, "reader"),
         ("from=%zz", Json, InvalidParameter, "from"),
         ("from=%ff", Json, InvalidParameter, "from"),
         ("%zz=1", Json, InvalidParameter, "%zz"),
@@ -145,7 +150,8 @@ fn every_parameter_of_the_contract_can_be_used() {
     for operation in Operation::ALL {
         for name in operation.query_parameters() {
             let query = format!("{name}={}", example(name));
-            let form = if name == "keep_alive" { ReadForm::Follow } else { ReadForm::Json };
+            let form =
+                if matches!(name, "keep_alive" | "reader") { ReadForm::Follow } else { ReadForm::Json };
             let read = match operation {
                 Operation::ReadStream => Read::of_stream(Some(&query), form).map(drop),
                 Operation::ReadStore => Read::of_store(Some(&query), form).map(drop),

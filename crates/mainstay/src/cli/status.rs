@@ -1,0 +1,27 @@
+//! `mainstay status`: whether a node is ready. For people, and for health checks of containers.
+
+use super::Global;
+use super::failure::{Failure, Result, class_of};
+use super::output::{Output, stdout};
+use mainstay_client::Request;
+use serde_json::Value;
+use std::io::Write;
+
+pub(crate) fn run(global: &Global) -> Result {
+    // Once, and without waiting: the status is of this moment.
+    let request = Request::new("GET", "/readyz")?;
+    let response = global.run(async |client| Ok(client.send(&request).await?))?;
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let text = |name: &str| body[name].as_str().map(|text| text.replace(char::is_control, " "));
+    if response.status != 200 {
+        let why = text("detail").unwrap_or_else(|| format!("/readyz responds with {}", response.status));
+        return Err(Failure::new(class_of(response.status), format!("the node is not ready: {why}")));
+    }
+    let mut out = stdout();
+    match (global.output, text("read_only")) {
+        (Output::Json | Output::Jsonl, _) => writeln!(out, "{body}")?,
+        (Output::Table, None) => writeln!(out, "ready")?,
+        (Output::Table, Some(why)) => writeln!(out, "ready for reads only: {why}")?,
+    }
+    Ok(out.flush()?)
+}
