@@ -3,7 +3,7 @@
 use crate::error::{Error, Problem, Result};
 use crate::event::Expected;
 use crate::retry::{Attempts, Retries, Retry};
-use crate::transport::{Call, Response, Roots, Timeouts, Transport};
+use crate::transport::{Call, Response, Roots, Timeouts, Token, Transport};
 use bytes::Bytes;
 use http::HeaderName;
 use http::header::{IF_MATCH, IF_NONE_MATCH};
@@ -67,6 +67,7 @@ pub struct ClientBuilder {
     retry: Retry,
     timeouts: Timeouts,
     roots: Roots,
+    token: Option<Token>,
     store: Option<String>,
 }
 
@@ -102,6 +103,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Sends this token with each request, for a node that asks for tokens: see `mainstay token new`.
+    ///
+    /// Over plain HTTP, everyone between the two machines can read it.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(Token::new(token));
+        self
+    }
+
     /// Sets the identity of the store that the program's saved cursors belong to: see [`Client::store`].
     #[must_use]
     pub fn store(mut self, identity: impl Into<String>) -> Self {
@@ -113,9 +123,10 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// [`Error::Url`] when the URL is not valid, [`Error::Retry`] when the retry settings are out of range,
-    /// [`Error::Tls`] when the URL is https and there are no certificates to trust.
+    /// [`Error::Tls`] when the URL is https and there are no certificates to trust, [`Error::Request`] when the token has
+    /// characters that no token has.
     pub fn build(self) -> Result<Client> {
-        let transport = Transport::new(&self.url, self.timeouts, &self.roots)?;
+        let transport = Transport::new(&self.url, self.timeouts, &self.roots, self.token.as_ref())?;
         let store = self.store.map(OnceLock::from).unwrap_or_default();
         Ok(Client { shared: Arc::new(Shared { transport, retries: Retries::new(&self.retry)?, store }) })
     }
@@ -147,6 +158,7 @@ impl Client {
             retry: Retry::default(),
             timeouts: Timeouts { connect: Duration::from_secs(5), response: Duration::from_secs(30) },
             roots: Roots::new(),
+            token: None,
             store: None,
         }
     }

@@ -20,6 +20,7 @@
 //! | `values`, `watch` | small named pieces of content; what changes, as it changes |
 //! | `idempotency` | endpoints of your own that are safe to retry: [`Client::once`] |
 //! | `streams` | listing, settings, deletion |
+//! | `tokens` | who may do what |
 //! | `schedules` | schedules: [`Client::put_schedule`] |
 //! | `queue`, `worker` | task queues: [`Queue`], and [`Worker`] to run their tasks |
 //! | `reactions` | tasks that follow from events |
@@ -54,6 +55,7 @@ mod read;
 mod retry;
 mod schedules;
 mod streams;
+mod tokens;
 mod transaction;
 mod transport;
 mod values;
@@ -90,6 +92,7 @@ pub use schedules::{
     ScheduleSet, ScheduledTask,
 };
 pub use streams::{Settings, StreamSummary, Streams};
+pub use tokens::{CreatedToken, NewToken, Role, TokenInfo};
 pub use transaction::{Committed, Transaction, Written};
 pub use values::{ListedValue, PutValue, StoredValue, ValueSeen};
 pub use watch::Watch;

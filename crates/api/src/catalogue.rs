@@ -111,6 +111,18 @@ catalogue! {
     TooManyItems = "too_many_items" 400 final "The request has too many items",
         "A batch may contain at most 1,000 events, tasks or settlements. A transaction may contain at most 1,000 checks, and at most 1,000 events in all its writes together. A task may have at most 32 tags, and a claim may name at most 100 types. A group may have at most 1,000 tasks, and groups may lie 4 deep in each other. A set has at most 1,000 schedules, a schedule 100 exclusions, and a backfill 1,000 ticks.",
         "Split the request, or send independent events to `POST /v1/events`, which accepts any number.";
+    TokenMissing = "token_missing" 401 final "The request has no token",
+        "This node asks for a token with each request, and the request has none.",
+        "Send the header `Authorization: Bearer` with a token. An administrator creates one with `mainstay token new`.";
+    TokenInvalid = "token_invalid" 401 final "The token is not valid",
+        "The node does not know the token: it was mistyped, belongs to another store, or was revoked.",
+        "Check the token, or ask an administrator for another one.";
+    TokenExpired = "token_expired" 401 final "The token has expired",
+        "The token was valid for a limited time, which is over.",
+        "Ask an administrator for another token.";
+    NotPermitted = "not_permitted" 403 final "The token does not permit this",
+        "The token's role is too small for the operation, or the token does not cover a name that the request uses. This says nothing about what exists.",
+        "Use a token with the role in `needs`, or with a prefix that covers the name in `name`.";
     ForeignHost = "foreign_host" 403 final "The request is for another host",
         "`Host` (`:authority` in HTTP/2) is not a name of this node. A web page can let its own name point to this machine, and its requests would look like local ones.",
         "Use `localhost`, `127.0.0.1` or `[::1]` in the URL. If clients reach the node under another name, add that name to the node's setting `allowed-hosts`.";
@@ -144,6 +156,9 @@ catalogue! {
     ReactionNotFound = "reaction_not_found" 404 final "The reaction does not exist",
         "No reaction has this name.",
         "Create it with `PUT`, or check the name. `GET /v1/reactions` lists all of them.";
+    TokenNotFound = "token_not_found" 404 final "The token does not exist",
+        "No token has this id: it never existed, or it was revoked before.",
+        "Check the id. `mainstay token list` lists all tokens.";
     MethodNotAllowed = "method_not_allowed" 405 final "The path does not support this method",
         "The path exists, but not with this method. `Allow` lists the methods it supports.",
         "Use one of those methods.";
@@ -180,6 +195,9 @@ catalogue! {
     TooManyReactions = "too_many_reactions" 409 final "There are too many reactions",
         "A store may have 256 reactions.",
         "Delete reactions that are not needed any more, or let one reaction select more events.";
+    TooManyTokens = "too_many_tokens" 409 final "There are too many tokens",
+        "A store has at most 10,000 tokens. Expired tokens count until they are revoked.",
+        "Revoke tokens that are not needed any more.";
     StreamFull = "stream_full" 409 final "The stream has no revisions left",
         "A stream can hold 2^63 revisions.",
         "Continue in another stream.";
@@ -243,6 +261,9 @@ catalogue! {
     FingerprintDiffers = "fingerprint_differs" 422 final "The key was used for a different request",
         "The key was first used with another `fingerprint`, so this request has other content.",
         "Pass 422 on to the client: it must use a new key for each intended effect.";
+    TooManyAttempts = "too_many_attempts" 429 retry "Too many attempts with wrong tokens",
+        "Requests from this address had too many tokens that are not valid. Requests with a valid token are not affected.",
+        "Correct the token, and wait for as long as `Retry-After` says.";
     LeaseQueueFull = "lease_queue_full" 429 retry "Too many wait for the lease",
         "At most 1,000 holders may wait for one lease.",
         "Wait for the number of seconds in `Retry-After`, then send the request again.";

@@ -3,6 +3,7 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | [`access`] | who may do what, and the form of a token |
 //! | [`catalogue`] | every problem code with its status, cause and remedy |
 //! | [`contract`] | every operation as data; the OpenAPI document, docs/openapi.json |
 //! | [`errors_page`] | docs/errors.md, generated from the catalogue |
@@ -15,6 +16,7 @@
 //! This crate knows no sockets, no async code, no node and no state. It uses the crate `http` only for its header
 //! map.
 
+pub mod access;
 pub mod catalogue;
 pub mod contract;
 pub mod errors_page;

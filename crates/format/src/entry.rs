@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::queue;
 use crate::reaction;
 use crate::wire::{FormatError, Reader, Writer};
-use crate::{group, lease, limit, schedule, value};
+use crate::{group, lease, limit, schedule, token, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
@@ -77,6 +77,8 @@ mod tag {
     pub(super) const PUT_REACTION: u8 = 50;
     pub(super) const DELETE_REACTION: u8 = 51;
     pub(super) const REACT: u8 = 52;
+    pub(super) const CHANGE_TOKEN: u8 = 55;
+    pub(super) const AUDITED: u8 = 56;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -191,6 +193,8 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::PutReaction(_) => tag::PUT_REACTION,
         Command::DeleteReaction(_) => tag::DELETE_REACTION,
         Command::React(_) => tag::REACT,
+        Command::ChangeToken(_) => tag::CHANGE_TOKEN,
+        Command::Audited(_) => tag::AUDITED,
     }
 }
 
@@ -257,11 +261,27 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::PutReaction(command) => reaction::put_put(writer, command),
         Command::DeleteReaction(command) => reaction::put_delete(writer, command),
         Command::React(command) => reaction::put_react(writer, command),
+        Command::ChangeToken(command) => token::put_change(writer, command),
+        Command::Audited(audited) => {
+            token::put_audited(writer, audited);
+            put_command(writer, &audited.command);
+        }
     }
 }
 
 fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> {
-    Ok(match reader.u8()? {
+    match reader.u8()? {
+        tag::AUDITED => Ok(Command::Audited(token::get_audited(reader, |reader| {
+            let tag = reader.u8()?;
+            get_plain(tag, reader)
+        })?)),
+        tag => get_plain(tag, reader),
+    }
+}
+
+/// Reads a command that contains no other one.
+fn get_plain<'a>(tag: u8, reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> {
+    Ok(match tag {
         tag::APPEND => Command::Append(get_append(reader)?),
         tag::TRANSACTION => Command::Transaction(get_transaction(reader)?),
         tag::PUT_SETTINGS => {
@@ -322,6 +342,7 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::PUT_REACTION => Command::PutReaction(reaction::get_put(reader)?),
         tag::DELETE_REACTION => Command::DeleteReaction(reaction::get_delete(reader)?),
         tag::REACT => Command::React(reaction::get_react(reader)?),
+        tag::CHANGE_TOKEN => Command::ChangeToken(token::get_change(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
 }

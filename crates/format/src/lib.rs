@@ -43,6 +43,7 @@ mod reaction;
 pub mod row;
 mod schedule;
 pub mod terms;
+mod token;
 mod value;
 pub mod wire;
 

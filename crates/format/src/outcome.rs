@@ -13,10 +13,12 @@ use crate::execution;
 use crate::lease;
 use crate::queue;
 use crate::schedule;
+use crate::token;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
 use model::{
-    Appended, AppendedEvent, GroupCreated, KeyDifference, Outcome, Position, Refusal, Revision, Slot, Written,
+    Appended, AppendedEvent, GroupCreated, KeyDifference, Outcome, Position, Refusal, Revision, Slot, Wall,
+    Written,
 };
 
 /// Numbers that never change.
@@ -65,6 +67,9 @@ mod tag {
     pub(super) const REACTION_PUT: u8 = 50;
     pub(super) const REACTION_DELETED: u8 = 51;
     pub(super) const REACTED: u8 = 52;
+    pub(super) const TOKEN_CREATED: u8 = 55;
+    pub(super) const TOKEN_REVOKED: u8 = 56;
+    pub(super) const TOKEN_USED: u8 = 57;
 
     pub(super) const WRONG_REVISION: u8 = 1;
     pub(super) const EVENT_CONFLICT: u8 = 2;
@@ -98,6 +103,9 @@ mod tag {
     pub(super) const CURSOR_BEYOND_END: u8 = 50;
     pub(super) const TOO_MANY_REACTIONS: u8 = 51;
     pub(super) const REACTION_MOVED: u8 = 52;
+    pub(super) const NO_TOKEN: u8 = 55;
+    pub(super) const TOKEN_EXISTS: u8 = 56;
+    pub(super) const TOO_MANY_TOKENS: u8 = 57;
 }
 
 const EVENT_BYTES_MIN: usize = 3;
@@ -235,6 +243,13 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             writer.u32(*tasks);
             lease::put_cursor(&mut writer, *cursor);
         }
+        Outcome::TokenCreated { created, expires } => {
+            writer.u8(tag::TOKEN_CREATED);
+            writer.u64(created.0);
+            token::put_optional(&mut writer, expires.map(|expires| expires.0));
+        }
+        Outcome::TokenRevoked => writer.u8(tag::TOKEN_REVOKED),
+        Outcome::TokenUsed => writer.u8(tag::TOKEN_USED),
         Outcome::TasksChanged(changed) => {
             writer.u8(tag::TASKS_CHANGED);
             queue::put_changed(&mut writer, *changed);
@@ -299,6 +314,12 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::REACTION_PUT => Outcome::ReactionPut { cursor: lease::get_cursor(&mut reader)? },
         tag::REACTION_DELETED => Outcome::ReactionDeleted { existed: get_flag(&mut reader)? },
         tag::REACTED => Outcome::Reacted { tasks: reader.u32()?, cursor: lease::get_cursor(&mut reader)? },
+        tag::TOKEN_CREATED => Outcome::TokenCreated {
+            created: Wall(reader.u64()?),
+            expires: token::get_optional(&mut reader)?.map(Wall),
+        },
+        tag::TOKEN_REVOKED => Outcome::TokenRevoked,
+        tag::TOKEN_USED => Outcome::TokenUsed,
         tag::TASKS_CHANGED => Outcome::TasksChanged(queue::get_changed(&mut reader)?),
         tag::GROUP_CREATED => Outcome::GroupCreated(GroupCreated {
             group: lease::get_cursor(&mut reader)?,
@@ -471,6 +492,9 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
         }
         Refusal::TooManyReactions => writer.u8(tag::TOO_MANY_REACTIONS),
         Refusal::ReactionMoved => writer.u8(tag::REACTION_MOVED),
+        Refusal::NoToken => writer.u8(tag::NO_TOKEN),
+        Refusal::TokenExists => writer.u8(tag::TOKEN_EXISTS),
+        Refusal::TooManyTokens => writer.u8(tag::TOO_MANY_TOKENS),
     }
 }
 
@@ -514,6 +538,9 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::CURSOR_BEYOND_END => Refusal::CursorBeyondEnd { end: Position(reader.u64()?) },
         tag::TOO_MANY_REACTIONS => Refusal::TooManyReactions,
         tag::REACTION_MOVED => Refusal::ReactionMoved,
+        tag::NO_TOKEN => Refusal::NoToken,
+        tag::TOKEN_EXISTS => Refusal::TokenExists,
+        tag::TOO_MANY_TOKENS => Refusal::TooManyTokens,
         other => return Err(FormatError::invalid("refusal", u64::from(other))),
     })
 }

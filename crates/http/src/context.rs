@@ -1,5 +1,6 @@
 //! What every route needs: the node's handle, the metrics, and the bounds that all connections share.
 
+use crate::access::{Authority, Node};
 use crate::buffers::Buffers;
 use crate::options::HttpOptions;
 use crate::origin::Origins;
@@ -14,7 +15,8 @@ use tokio::sync::{Semaphore, watch};
 
 #[derive(Debug)]
 pub(crate) struct Context {
-    pub(crate) handle: Handle,
+    pub(crate) handle: Node,
+    pub(crate) access: Authority,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) options: HttpOptions,
     pub(crate) origins: Origins,
@@ -50,7 +52,8 @@ impl Context {
         let store =
             HeaderValue::from_str(&handle.store().to_string()).unwrap_or(HeaderValue::from_static(""));
         Self {
-            handle,
+            access: Authority::new(&options, &handle),
+            handle: Node::new(handle),
             store,
             subscribers: Arc::new(Semaphore::new(options.subscribers_max)),
             lines_bytes: Arc::new(Semaphore::new(options.lines_bytes_max)),

@@ -1,8 +1,8 @@
 //! The HTTP side of a node: connections, routes, NDJSON streams and server-sent events.
 //!
 //! ```text
-//!   accept ─► connection ─► router ─► routes, read ─► Handle (commands, reads)
-//!    bound     time limits   contract    api: bytes to commands, outcomes to bytes
+//!   accept ─► connection ─► router ─► access ─► routes, read ─► Node (commands, reads)
+//!    bound     time limits   contract   tokens     api: bytes to commands, outcomes to bytes
 //! ```
 //!
 //! Guarantees: nothing a client sends leads to a 5xx, a panic or a hang; every response uses bounded memory, however
@@ -16,6 +16,7 @@
 //! | `activity` | what a connection is doing, and for how long it may |
 //! | `origin` | what web pages may do |
 //! | `router` | matches requests to operations of the contract |
+//! | [`access`] | who may do what: the one point that each request and command passes |
 //! | `routes` | one function per operation |
 //! | `read` | reads events as pages, NDJSON or subscriptions |
 //! | `body`, `response` | request bodies, and responses, whole or in parts |
@@ -28,6 +29,7 @@
 //! files and no consensus. What the operations are is in `api::contract`.
 
 mod accept;
+pub mod access;
 mod activity;
 mod body;
 mod buffers;

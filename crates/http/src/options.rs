@@ -4,9 +4,21 @@ use crate::origin::WebRules;
 use model::limits;
 use std::time::Duration;
 
+/// Who may do what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everyone who can connect may do everything.
+    Open,
+    /// Each request needs a token, except for those that are public.
+    Tokens,
+}
+
 /// How long the server waits for clients, and how much it holds at a time.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
+    pub access: Access,
+    /// Failed attempts with tokens that one address may have at once. One more is possible each second.
+    pub attempts_burst: u32,
     pub connections_max: usize,
     pub subscribers_max: usize,
     /// The most time from the first byte of a request head to its last. Then the connection is closed.
@@ -34,6 +46,8 @@ pub struct HttpOptions {
 impl Default for HttpOptions {
     fn default() -> Self {
         Self {
+            access: Access::Open,
+            attempts_burst: limits::ATTEMPTS_BURST,
             connections_max: limits::CONNECTIONS_MAX,
             subscribers_max: limits::SUBSCRIBERS_MAX,
             head_time: Duration::from_secs(10),

@@ -1,10 +1,10 @@
 //! Responses: whole, or a stream of parts, of which one is in memory at a time.
 
-use api::Problem;
+use api::{Code, Problem};
 use bytes::Bytes;
 use futures_util::Stream;
 use http::StatusCode;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http_body::{Body, Frame, SizeHint};
 use model::Revision;
 use std::fmt;
@@ -140,10 +140,23 @@ pub(crate) fn problem(problem: &Problem) -> Response {
     let mut response = whole(PROBLEM, problem.to_bytes());
     *response.status_mut() =
         StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if problem.status() == 401 {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge(problem.code));
+    }
     if let Some(seconds) = problem.retry_after_s {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// How to prove who one is (RFC 6750, section 3).
+const fn challenge(code: Code) -> HeaderValue {
+    match code {
+        Code::TokenInvalid | Code::TokenExpired => {
+            HeaderValue::from_static("Bearer realm=\"mainstay\", error=\"invalid_token\"")
+        }
+        _ => HeaderValue::from_static("Bearer realm=\"mainstay\""),
+    }
 }
 
 /// The last line of a response that has begun and cannot go on.

@@ -6,6 +6,7 @@
 
 use api::request::query::parse_keep_alive;
 use http_server::{AllowedHost, AllowedOrigin};
+use http_server::options::Access;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -26,6 +27,8 @@ const KEYS: &[Key] = &[
     Key { name: "listen", default: "127.0.0.1:7070" },
     Key { name: "allowed-hosts", default: "" },
     Key { name: "allowed-origins", default: "" },
+    Key { name: "access", default: "auto" },
+    Key { name: "admin-token-file", default: "" },
     Key { name: "cache-size", default: "16 MiB" },
     Key { name: "memtable-size", default: "16 MiB" },
     Key { name: "segment-size", default: "64 MiB" },
@@ -68,6 +71,13 @@ pub(crate) struct Flags {
     /// Origins of web pages that may use the node, such as `https://app.example.com`; separated by commas
     #[arg(long, value_name = "ORIGINS")]
     pub(crate) allowed_origins: Option<String>,
+    /// Who may do what: `open` (everyone, on loopback only), `tokens`, or `auto` (open on loopback, otherwise
+    /// tokens) [default: auto]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) access: Option<String>,
+    /// File with a token that is to be an administrator's; MAINSTAY_ADMIN_TOKEN gives the token itself
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_token_file: Option<String>,
     /// Memory for cached blocks of the state, such as `64 MiB` [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_size: Option<String>,
@@ -104,6 +114,8 @@ impl Flags {
             "listen" => self.listen.as_deref(),
             "allowed-hosts" => self.allowed_hosts.as_deref(),
             "allowed-origins" => self.allowed_origins.as_deref(),
+            "access" => self.access.as_deref(),
+            "admin-token-file" => self.admin_token_file.as_deref(),
             "cache-size" => self.cache_size.as_deref(),
             "memtable-size" => self.memtable_size.as_deref(),
             "segment-size" => self.segment_size.as_deref(),
@@ -151,6 +163,9 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) allowed_hosts: Vec<AllowedHost>,
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
+    pub(crate) access: Access,
+    /// Where the token of an administrator comes from, if not from the node.
+    pub(crate) admin_token_file: Option<PathBuf>,
     pub(crate) cache_bytes: u64,
     pub(crate) memtable_bytes: u64,
     pub(crate) segment_bytes: u64,
@@ -180,6 +195,11 @@ pub(crate) enum ConfigError {
          listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
     )]
     NotLoopback { address: SocketAddr, origin: Origin },
+    #[error(
+        "`access` cannot be open (from {origin}) while `listen` is {address}, which other machines can reach: \
+         use tokens, or listen on loopback"
+    )]
+    OpenToOthers { address: SocketAddr, origin: Origin },
 }
 
 /// The configuration of this process.
@@ -269,6 +289,10 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
             "allowed-origins",
             "origins of web pages, such as https://app.example.com",
         )?,
+        access: access(&settings, listen)?,
+        admin_token_file: Some(setting(&settings, "admin-token-file").0)
+            .filter(|file| !file.is_empty())
+            .map(PathBuf::from),
         cache_bytes: size(&settings, "cache-size", &CACHE_SIZE)?,
         memtable_bytes: size(&settings, "memtable-size", &MEMTABLE_SIZE)?,
         segment_bytes: size(&settings, "segment-size", &SEGMENT_SIZE)?,
@@ -314,6 +338,40 @@ fn list<T: FromStr>(
         return Err(ConfigError::TooMany { key, origin, max: LIST_MAX });
     }
     Ok(values)
+}
+
+/// Who may do what, as the configuration says it.
+enum AccessMode {
+    /// What the address asks for.
+    Auto,
+    Always(Access),
+}
+
+impl FromStr for AccessMode {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "open" => Ok(Self::Always(Access::Open)),
+            "tokens" => Ok(Self::Always(Access::Tokens)),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Nobody but programs on this machine may use a node without a token.
+fn access(settings: &[Setting], listen: SocketAddr) -> Result<Access, ConfigError> {
+    let loopback = listen.ip().is_loopback();
+    match parse(settings, "access", "auto, open or tokens")? {
+        AccessMode::Always(Access::Open) if !loopback => {
+            let origin = setting(settings, "access").1;
+            Err(ConfigError::OpenToOthers { address: listen, origin })
+        }
+        AccessMode::Always(access) => Ok(access),
+        AccessMode::Auto if loopback => Ok(Access::Open),
+        AccessMode::Auto => Ok(Access::Tokens),
+    }
 }
 
 /// A text that is not empty.
@@ -399,6 +457,7 @@ mod tests {
         let flags = Flags {
             data: flag("data"),
             listen: flag("listen"),
+            access: flag("access"),
             cache_size: flag("cache-size"),
             ..Flags::default()
         };
@@ -420,12 +479,17 @@ mod tests {
         assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1 << 20));
         assert_eq!(config.log_format, LogFormat::Auto);
         assert_eq!(config.keep_alive, Duration::from_secs(3));
-        assert_eq!(config.settings[2].origin, Origin::Default);
-        let origins: Vec<String> = config.settings.iter().map(|setting| setting.origin.to_string()).collect();
-        assert_eq!(
-            [&origins[..2], &origins[4..6]].concat(),
-            ["flag --data", "environment MAINSTAY_LISTEN", "file m.toml", "file m.toml"]
-        );
+        assert_eq!(config.access, Access::Open);
+        let origin = |key| config.settings.iter().find(|setting| setting.key == key).unwrap().origin.to_string();
+        for (key, from) in [
+            ("data", "flag --data"),
+            ("listen", "environment MAINSTAY_LISTEN"),
+            ("cache-size", "file m.toml"),
+            ("memtable-size", "file m.toml"),
+            ("segment-size", "default"),
+        ] {
+            assert_eq!(origin(key), from);
+        }
     }
 
     #[test]
@@ -454,6 +518,7 @@ mod tests {
                 None,
                 "expected origins of web pages, such as https://",
             ),
+            (&[("MAINSTAY_ACCESS", "none")], None, "expected auto, open or tokens"),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
             (&[("MAINSTAY_SEGMENT_SIZE", "1")], None, "expected a size from 1 MiB to 1 GiB"),
             (&[("MAINSTAY_SEGMENT_SIZE", "2 GiB")], None, "expected a size from 1 MiB to 1 GiB"),
@@ -486,5 +551,34 @@ mod tests {
         for address in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:7070"] {
             assert!(check(&[("listen", address)], &[], None).is_ok(), "{address}");
         }
+    }
+
+    /// The address is checked before, so this asks the rule itself.
+    #[test]
+    fn only_loopback_is_open() {
+        let check = |access: &'static str, listen: &str| {
+            let settings = [Setting {
+                key: "access",
+                value: access.to_owned(),
+                origin: Origin::Flag("--access".into()),
+            }];
+            super::access(&settings, listen.parse().unwrap()).map_err(|error| error.to_string())
+        };
+        for (mode, listen, want) in [
+            ("auto", "127.0.0.1:1", Access::Open),
+            ("auto", "[::1]:1", Access::Open),
+            ("auto", "0.0.0.0:1", Access::Tokens),
+            ("auto", "192.0.2.1:1", Access::Tokens),
+            ("open", "127.0.0.1:1", Access::Open),
+            ("tokens", "127.0.0.1:1", Access::Tokens),
+            ("tokens", "[::]:1", Access::Tokens),
+        ] {
+            assert_eq!(check(mode, listen), Ok(want), "{mode} on {listen}");
+        }
+        let error = check("open", "0.0.0.0:7070").unwrap_err();
+        assert!(
+            error.contains("cannot be open (from flag --access) while `listen` is 0.0.0.0:7070"),
+            "{error}"
+        );
     }
 }

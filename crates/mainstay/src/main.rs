@@ -6,12 +6,14 @@
 //! | [`config`] | flags, environment, file, defaults |
 //! | [`serve`] | a node in this process |
 //! | [`systemd`] | tells systemd how the node is |
+//! | [`admin_token`] | the first token of an administrator |
 //! | [`node_process`] | a node in its own process |
 //! | [`tour`] | the main features, shown step by step |
 //! | [`bench`] | measurements of a node |
 //!
 //! Nothing here knows a rule of the domain: a command reports what the API reports.
 
+mod admin_token;
 mod bench;
 mod cli;
 mod config;

@@ -4,6 +4,7 @@
 //! or SIGINT, HTTP stops first: requests in flight finish and subscribers are told. Then the node flushes state and
 //! bodies, so that the next start replays nothing. A second signal ends the process at once.
 
+use crate::admin_token;
 use crate::cli::failure::{Failure, Result};
 use crate::config::{self, Config, Flags};
 use crate::node_process::LISTENING;
@@ -11,6 +12,7 @@ use crate::systemd;
 use http_server::{HostRule, HttpOptions, WebRules};
 use std::io::Write;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use telemetry::Metrics;
 use telemetry::metrics::Build;
@@ -54,17 +56,39 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
     let http_options =
-        HttpOptions { keep_alive: config.keep_alive, web: web(config), ..HttpOptions::default() };
+        HttpOptions { access: config.access, keep_alive: config.keep_alive, web: web(config), ..HttpOptions::default() };
+    let for_admin = config.clone();
     let http = tokio::spawn(async move {
+        let (failed, unless_failed) = oneshot::channel::<()>();
         let stop = async move {
-            signals.next().await;
+            tokio::select! {
+                () = signals.next() => {}
+                _ = unless_failed => {}
+            }
             systemd::stopping();
         };
-        http_server::serve(listener, handle, http_options, metrics, stop).await;
+        let mut serving = pin!(http_server::serve(listener, handle.clone(), http_options, metrics, stop));
+        let prepared = tokio::select! {
+            prepared = admin_token::prepare(&for_admin, &handle) => prepared,
+            () = &mut serving => return Ok(()),
+        };
+        if prepared.is_err() {
+            drop(failed);
+            serving.await;
+        } else {
+            serving.await;
+            drop(failed);
+        }
         drop(http_ended);
+        prepared
     });
     let ended = node.run(async move { drop(node_may_end.await) }).await;
-    http.abort();
+    if ended.is_ok() {
+        // An error of the task means that it has panicked, which it has reported itself.
+        http.await.unwrap_or(Ok(()))?;
+    } else {
+        http.abort();
+    }
     ended.map_err(|halted| {
         tracing::error!(error = %halted, "the node stopped; nothing acknowledged is lost, and a restart recovers it");
         Failure::local(format!("the node stopped: {halted}"))

@@ -14,6 +14,7 @@ use crate::queue::{
 };
 use crate::reaction::{DeleteReaction, PutReaction, React};
 use crate::schedule::{AdvanceSchedule, ControlSchedule, DeleteSchedule, PutSchedule, PutScheduleSet};
+use crate::token::{Audited, ChangeToken};
 use crate::value::{DeleteValue, PutValue};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -86,6 +87,8 @@ pub enum Command<'a> {
     DeleteReaction(DeleteReaction<'a>),
     /// The node proposes this when events were appended after a reaction's cursor.
     React(React<'a>),
+    ChangeToken(ChangeToken<'a>),
+    Audited(Audited<'a>),
 }
 
 /// An idempotency key with the request it was used for.

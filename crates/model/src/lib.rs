@@ -17,6 +17,8 @@
 //! | [`queue`] | the commands of task queues, and their outcomes |
 //! | [`schedule`] | the commands of schedules, and their outcomes |
 //! | [`reaction`] | the commands of reactions |
+//! | [`token`] | roles and tokens: who may do what; and the command that is told in the audit stream |
+//! | `names` | every name that a command uses |
 //! | [`outcome`] | the results of commands, and the effects they leave to the node |
 //! | [`view`] | ordered reads of the state, and the write set that changes it |
 #![no_std]
@@ -31,10 +33,12 @@ pub mod lease;
 pub mod limit;
 pub mod limits;
 pub mod name;
+mod names;
 pub mod outcome;
 pub mod queue;
 pub mod reaction;
 pub mod schedule;
+pub mod token;
 pub mod value;
 pub mod view;
 
@@ -78,6 +82,10 @@ pub use schedule::{
     AdvanceSchedule, BackfillOverlap, CatchUp, ControlSchedule, DeleteSchedule, HeldBy, Missed, NextTick,
     Overlap, Paused, PutSchedule, PutScheduleSet, RunCause, ScheduleAction, ScheduleControlled,
     ScheduleDefinition, ScheduleRules, ScheduleRun, ScheduleStep, Timing,
+};
+pub use token::{
+    AUDIT_STREAM, Audited, BadTokenId, ChangeToken, Role, SYSTEM_PREFIX, TokenChange, TokenHash, TokenId,
+    TokenSettings, is_system_name,
 };
 pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

@@ -265,6 +265,31 @@ pub const REACT_EVENTS_MAX: usize = 256;
 /// Bytes of the tasks that reactions enqueue at a time. One task may be longer.
 pub const REACT_BYTES_MAX: usize = 1 << 20;
 
+/// Tokens of one shard. Checked by `apply`.
+pub const TOKENS_MAX: u64 = 10_000;
+/// Prefixes of names that one token has.
+pub const TOKEN_PREFIXES_MAX: usize = 16;
+/// Bytes of the name of a token.
+pub const TOKEN_NAME_BYTES_MAX: usize = 256;
+/// The bounds of the time for which a token is valid.
+pub const TOKEN_TTL_MS_MIN: u64 = 1_000;
+pub const TOKEN_TTL_MS_MAX: u64 = 10 * 366 * 24 * 60 * 60 * 1_000;
+/// Characters of an administrator's token that the configuration of a node gives: too many to guess.
+pub const GIVEN_TOKEN_BYTES_MIN: usize = 32;
+/// Bytes of a token as clients send it.
+pub const TOKEN_BYTES_MAX: usize = 512;
+/// How often at most a node records that a token is in use.
+pub const TOKEN_USE_EVERY_MS: u64 = 60 * 60 * 1_000;
+/// Bytes of each text of an audited command.
+pub const AUDIT_TEXT_BYTES_MAX: usize = 256;
+/// Events that the audit stream keeps: the last ones. Used by `apply`.
+pub const AUDIT_EVENTS_MAX: u64 = 100_000;
+/// Addresses whose failed attempts with tokens a node counts.
+pub const ATTEMPTS_ADDRESSES_MAX: usize = 4_096;
+/// Failed attempts of one address at once, and how many more each second.
+pub const ATTEMPTS_BURST: u32 = 20;
+pub const ATTEMPTS_PER_SECOND: u32 = 1;
+
 /// Bytes of a request's head.
 pub const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Headers of a request.

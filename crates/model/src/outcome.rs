@@ -129,6 +129,14 @@ pub enum Outcome {
         cursor: Cursor,
     },
     TasksChanged(TasksChanged),
+    /// The token is valid from now on, until the given time.
+    TokenCreated {
+        created: Wall,
+        expires: Option<Wall>,
+    },
+    TokenRevoked,
+    /// The use of a token is recorded, if the token exists.
+    TokenUsed,
     GroupCreated(GroupCreated),
     /// Nothing was changed.
     Refused(Refusal),
@@ -257,6 +265,12 @@ pub enum Refusal {
     TooManyReactions,
     /// The reaction is not as the proposer knew it.
     ReactionMoved,
+    /// There is no such token.
+    NoToken,
+    /// There is a token with this id.
+    TokenExists,
+    /// The shard has [`crate::limits::TOKENS_MAX`] tokens already.
+    TooManyTokens,
 }
 
 /// How a request differs from the one that its idempotency key was first used for.

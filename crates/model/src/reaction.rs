@@ -6,6 +6,7 @@
 use crate::ids::{Cursor, Position};
 use crate::limits;
 use crate::name::{QueueName, ReactionName};
+use crate::token::is_system_name;
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
@@ -59,10 +60,12 @@ pub enum ReactionPayload {
 }
 
 impl ReactionSettings<'_> {
-    /// Whether an event matches.
+    /// Whether an event matches. Events of the system's own streams match only a prefix that names them: a reaction to
+    /// all events is not one to what administrators do.
     #[must_use]
     pub fn selects(&self, stream: &str, event_type: &str) -> bool {
         stream.starts_with(&*self.prefix)
+            && (!is_system_name(stream) || is_system_name(&self.prefix))
             && (self.types.is_empty() || self.types.iter().any(|wanted| *wanted == event_type))
     }
 

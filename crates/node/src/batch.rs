@@ -267,7 +267,9 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::AskBreaker(_)
         | Command::DeleteSchedule(_)
         | Command::AdvanceSchedule(_)
-        | Command::DeleteReaction(_) => 0,
+        | Command::DeleteReaction(_)
+        | Command::ChangeToken(_) => 0,
+        Command::Audited(audited) => command_bytes(&audited.command),
         Command::PutBreaker(put) => put.settings.ignore.iter().map(String::len).sum(),
         Command::RecordBreaker(record) => {
             record.records.iter().map(|one| one.worker.len() + RECORD_OVERHEAD_BYTES).sum()

@@ -3,6 +3,7 @@
 use crate::breaker::BreakerAsk;
 use crate::queue::{NewTask, Settlement};
 use crate::reaction::ReactionAsk;
+use crate::token::TokenAsk;
 use crate::{
     Acquire, Append, Ask, Complete, Condition, EventRef, ExecutionAsk, Expect, Id, Keep, Key, Sent, Simple,
     SimpleOutcome, Write as SimpleWrite, Wrote,
@@ -84,6 +85,8 @@ impl Simple {
             | Command::ControlBreaker(_)
             | Command::AskBreaker(_)
             | Command::RecordBreaker(_) => unreachable!("{command:?} is about a breaker"),
+            Command::ChangeToken(change) => Ask::Token(TokenAsk::of(change)),
+            Command::Audited(audited) => Ask::Audited(self.audited_ask_of(audited)),
             Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
                 unreachable!("{command:?} is about a reaction")
             }
@@ -282,6 +285,11 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::ReactionPut { cursor } => Self::ReactionPut(*cursor),
             Outcome::ReactionDeleted { existed } => Self::ReactionDeleted(*existed),
             Outcome::Reacted { tasks, cursor } => Self::Reacted(*tasks, *cursor),
+            Outcome::TokenCreated { created, expires } => {
+                Self::TokenCreated { created: created.0, expires: expires.map(|expires| expires.0) }
+            }
+            Outcome::TokenRevoked => Self::TokenRevoked,
+            Outcome::TokenUsed => Self::TokenUsed,
             Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
             Outcome::GroupCreated(created) => {
                 Self::GroupCreated(created.group.position.0, created.group.slot.0, created.replayed)
@@ -329,6 +337,9 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::CursorBeyondEnd { end } => Self::CursorBeyondEnd(end.0),
                 Refusal::TooManyReactions => Self::TooManyReactions,
                 Refusal::ReactionMoved => Self::ReactionMoved,
+                Refusal::NoToken => Self::NoToken,
+                Refusal::TokenExists => Self::TokenExists,
+                Refusal::TooManyTokens => Self::TooManyTokens,
             },
         }
     }

@@ -12,6 +12,7 @@
 //! | [`schedule`] | schedules |
 //! | [`reaction`] | reactions |
 //! | [`breaker`] | circuit breakers |
+//! | [`token`] | tokens, and the audit stream |
 //!
 //! It knows nothing of the limits on idempotency records and on revisions.
 
@@ -23,6 +24,7 @@ mod lease;
 pub mod queue;
 pub mod reaction;
 pub mod schedule;
+pub mod token;
 mod value;
 mod write;
 
@@ -37,6 +39,7 @@ use queue::{NewTask, QueueAsk, Queues, Settlement};
 use reaction::{Reaction, ReactionAsk};
 use schedule::{Schedule, ScheduleAsk};
 use std::collections::BTreeMap;
+use token::{AuditedAsk, TokenAsk};
 pub use value::Value;
 
 pub const DAY_MS: u64 = 86_400_000;
@@ -285,6 +288,15 @@ pub enum SimpleOutcome {
     CursorBeyondEnd(u64),
     TooManyReactions,
     ReactionMoved,
+    TokenCreated {
+        created: u64,
+        expires: Option<u64>,
+    },
+    TokenRevoked,
+    TokenUsed,
+    NoToken,
+    TokenExists,
+    TooManyTokens,
     BreakerPut,
     BreakerDeleted,
     BreakerControlled,
@@ -324,6 +336,9 @@ impl SimpleOutcome {
                 | Self::Reacted(..)
                 | Self::TasksChanged(_)
                 | Self::GroupCreated(..)
+                | Self::TokenCreated { .. }
+                | Self::TokenRevoked
+                | Self::TokenUsed
         )
     }
 
@@ -415,6 +430,8 @@ pub enum Ask {
     Schedule(ScheduleAsk),
     Reaction(ReactionAsk),
     Breaker(BreakerAsk),
+    Token(TokenAsk),
+    Audited(AuditedAsk),
 }
 
 /// A check of a transaction.
@@ -467,6 +484,7 @@ pub struct Simple {
     pub schedules: Vec<Schedule>,
     pub reactions: Vec<Reaction>,
     pub breakers: Vec<Breaker>,
+    pub tokens: Vec<token::Token>,
     records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
     pub appended: Vec<(usize, u64)>,
@@ -565,6 +583,12 @@ impl Simple {
                 outcome
             }
             Ask::Queue(ask) => self.ask_queue(ask),
+            Ask::Token(ask) => self.ask_token(ask),
+            Ask::Audited(audited) => {
+                let outcome = self.ask(&audited.ask);
+                self.tell_audit(audited, &outcome);
+                outcome
+            }
             Ask::Schedule(ask) => {
                 let outcome = self.ask_schedule(ask);
                 self.open_freed();

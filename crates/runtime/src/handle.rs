@@ -237,6 +237,14 @@ impl Handle {
         wall_now()
     }
 
+    /// Waits until the node is ready. False if it stops before.
+    pub async fn ready(&self) -> bool {
+        let mut status = self.status.clone();
+        let started = status.wait_for(|status| status.phase != Phase::Starting).await;
+        // An error means that the loop has ended.
+        started.is_ok_and(|status| status.phase == Phase::Ready)
+    }
+
     /// Resolves when the node begins to stop, so that subscribers can end cleanly.
     pub async fn stopping(&self) {
         let mut status = self.status.clone();

@@ -94,6 +94,9 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::DeadLetterSettled
         | Outcome::ReactionPut { .. }
         | Outcome::ReactionDeleted { .. }
+        | Outcome::TokenCreated { .. }
+        | Outcome::TokenRevoked
+        | Outcome::TokenUsed
         | Outcome::Reacted { .. }
         | Outcome::TasksChanged(_)
         | Outcome::GroupCreated(_)

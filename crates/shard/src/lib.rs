@@ -20,6 +20,8 @@
 //! | `fair/put.rs`, `delete.rs` | set the weight of a tenant of a queue, or forget it |
 //! | `reaction/put.rs`, `reaction/delete.rs` | create, change or remove a reaction |
 //! | `reaction/react.rs` | enqueue tasks for events, and remember how far that has come |
+//! | `token/change.rs` | create or revoke a token, or record its use |
+//! | `token/audit.rs` | apply an administrator's command, and tell the audit stream of it |
 //! | `clean_up.rs` | delete the rows of removed events |
 //! | `expire_records.rs` | delete expired idempotency records |
 //! | `lease/acquire.rs` | grant a lease, or let the holder wait for its turn |
@@ -59,6 +61,7 @@ mod fair;
 mod group;
 mod heads;
 mod idempotency;
+mod json;
 mod lease;
 mod limit;
 mod oldest;
@@ -72,6 +75,7 @@ mod shard;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod token;
 mod transaction;
 mod value;
 

@@ -16,6 +16,7 @@ use crate::queue;
 use crate::reaction;
 use crate::schedule;
 use crate::stream::{append, delete, expire, settings};
+use crate::token;
 use crate::transaction;
 use crate::value;
 use alloc::collections::BTreeMap;
@@ -109,10 +110,7 @@ impl Shard {
         let mut outcomes = Vec::with_capacity(entry.commands.len());
         for command in &entry.commands {
             outcomes.push(if knows(entry.behaviour) {
-                let outcome = apply_command(command, &mut overlay)?;
-                group::step::take_all(&mut overlay)?;
-                limit::open::all(&mut overlay)?;
-                outcome
+                apply_whole(command, &mut overlay)?
             } else {
                 Outcome::Refused(Refusal::Unsupported)
             });
@@ -156,6 +154,17 @@ fn body_bytes(command: &Command<'_>) -> usize {
         }
         _ => 0,
     }
+}
+
+/// Applies a command with all that follows from it.
+fn apply_whole<'e, V: View>(
+    command: &'e Command<'_>,
+    overlay: &mut Overlay<'_, 'e, V>,
+) -> Result<Outcome, ViewError> {
+    let outcome = apply_command(command, overlay)?;
+    group::step::take_all(overlay)?;
+    limit::open::all(overlay)?;
+    Ok(outcome)
 }
 
 fn apply_command<'e, V: View>(
@@ -227,6 +236,16 @@ fn apply_command<'e, V: View>(
         Command::PutReaction(put) => reaction::put::apply(put, overlay),
         Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
         Command::React(react) => reaction::react::apply(react, overlay),
+        Command::ChangeToken(change) => token::change::apply(change, overlay),
+        Command::Audited(audited) => {
+            let outcome = match &*audited.command {
+                // None is ever logged, and none is applied.
+                Command::Audited(_) => Outcome::Refused(Refusal::Unsupported),
+                command => apply_whole(command, overlay)?,
+            };
+            token::audit::tell(audited, &outcome, overlay)?;
+            Ok(outcome)
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use model::{
     ScheduleName, Settings, Slot, StreamName, Transaction, Write, Written,
 };
 use reference_model::schedule::Schedule;
-use reference_model::{Simple, draw, queue, reaction, schedule};
+use reference_model::{Simple, draw, queue, reaction, schedule, token};
 use seeded_rng::Rng;
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
@@ -277,6 +277,7 @@ impl DrawnClient {
                 schedule::draw::command_with(rng, model, unit_ms)
             }
             Draws::Queues => queue::draw::command(rng, model),
+            Draws::Reactions if rng.one_in(4) => token::command(rng, model),
             Draws::Reactions => reaction::command(rng, model),
         });
         self.last = Some(command.clone());

@@ -10,13 +10,14 @@ mod connector;
 mod failure;
 mod response;
 mod target;
+mod token;
 
 use crate::error::{Error, Result};
 use body::Body;
 use bytes::Bytes;
 pub(crate) use connector::Roots;
 use connector::{Connector, connector};
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -24,6 +25,7 @@ pub(crate) use response::Response;
 use std::fmt;
 use std::time::Duration;
 use target::Target;
+pub(crate) use token::Token;
 use tokio::sync::mpsc;
 
 /// How many idle connections are kept, and for how long.
@@ -99,6 +101,8 @@ pub(crate) struct Transport {
     http: legacy::Client<Connector, Body>,
     target: Target,
     timeouts: Timeouts,
+    /// The value of `Authorization`.
+    authorization: Option<HeaderValue>,
 }
 
 impl fmt::Debug for Transport {
@@ -108,7 +112,7 @@ impl fmt::Debug for Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(url: &str, timeouts: Timeouts, roots: &Roots) -> Result<Self> {
+    pub(crate) fn new(url: &str, timeouts: Timeouts, roots: &Roots, token: Option<&Token>) -> Result<Self> {
         let target = Target::parse(url)?;
         let http = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -116,7 +120,8 @@ impl Transport {
             .pool_max_idle_per_host(IDLE_MAX)
             .pool_idle_timeout(IDLE_TIME_MAX)
             .build(connector(&target, timeouts.connect, roots)?);
-        Ok(Self { http, target, timeouts })
+        let authorization = token.map(Token::header).transpose()?;
+        Ok(Self { http, target, timeouts, authorization })
     }
 
     pub(crate) fn timeouts(&self) -> Timeouts {
@@ -148,6 +153,9 @@ impl Transport {
             .method(call.method.clone())
             .uri(self.target.join(&call.path))
             .header(USER_AGENT, concat!("mainstay-client/", env!("CARGO_PKG_VERSION")));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
         for (name, value) in &call.headers {
             let value = HeaderValue::from_bytes(value.as_bytes())
                 .map_err(|_| Error::Request(format!("the header {name} cannot carry {value:?}")))?;

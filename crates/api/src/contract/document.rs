@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document, rendered from the table of operations. Nodes serve it at `/v1/openapi.json`, and it is
 //! checked in as docs/openapi.json.
 
-use super::{Content, Description, Location, Operation, Parameter, Response, Schema, Tag, Values, schema};
+use super::{Access, Content, Location, Operation, Parameter, Response, Schema, Tag, Values, schema};
 use crate::catalogue::Code;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -19,10 +19,14 @@ pub fn document() -> String {
     for operation in Operation::ALL {
         let description = operation.description();
         let methods = paths.entry(description.path).or_insert_with(|| json!({}));
-        methods[description.method.as_str().to_ascii_lowercase()] = operation_object(description);
+        methods[description.method.as_str().to_ascii_lowercase()] = operation_object(*operation);
     }
     let tags: Vec<Value> =
         Tag::ALL.iter().map(|tag| json!({"name": tag.as_str(), "description": tag.description()})).collect();
+    let mut components = json!(schema::Schemas::openapi().components);
+    let scheme = "A token, as `mainstay token new` prints it. A node whose access is open needs none.";
+    components["securitySchemes"] =
+        json!({"token": {"type": "http", "scheme": "bearer", "description": scheme}});
     let document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -34,17 +38,20 @@ pub fn document() -> String {
         "servers": [{"url": "/"}],
         "tags": tags,
         "paths": paths,
-        "components": schema::Schemas::openapi().components,
+        "components": components,
     });
     format!("{document:#}\n")
 }
 
-fn operation_object(description: &Description) -> Value {
+fn operation_object(operation: Operation) -> Value {
+    let description = operation.description();
     let mut object = json!({
         "operationId": description.id,
         "tags": [description.tag.as_str()],
         "summary": description.summary,
-        "responses": responses(description),
+        "responses": responses(operation),
+        "security": security(description.access),
+        "x-access": access(description.access),
     });
     if !description.description.is_empty() {
         object["description"] = description.description.into();
@@ -82,14 +89,31 @@ fn parameter_object(parameter: &Parameter) -> Value {
     })
 }
 
-fn responses(description: &Description) -> Map<String, Value> {
+/// How a request proves who it is from. A node whose access is open asks nobody.
+fn security(access: Access) -> Value {
+    match access {
+        Access::Public => json!([]),
+        Access::Token(..) => json!([{"token": []}]),
+    }
+}
+
+/// The role and the scope of the token that the operation needs.
+fn access(access: Access) -> Value {
+    match access {
+        Access::Public => json!("public"),
+        Access::Token(role, scope) => json!({"role": role.as_str(), "scope": scope.as_str()}),
+    }
+}
+
+fn responses(operation: Operation) -> Map<String, Value> {
+    let description = operation.description();
     let mut responses = Map::new();
     responses.insert("200".into(), success(&description.response));
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-    for code in description.problems.iter().copied().flatten() {
+    for code in operation.problems() {
         let codes = by_status.entry(code.status()).or_default();
-        if !codes.contains(code) {
-            codes.push(*code);
+        if !codes.contains(&code) {
+            codes.push(code);
         }
     }
     for (status, codes) in by_status {

@@ -2,13 +2,14 @@
 
 use super::operations::{ANY, BODY, COMMAND, DATA, OBJECT, QUERY, STREAM_NAME, json};
 use super::parameters::{EXECUTION_KEY, STORE};
-use super::{Description, Method, Response, Tag};
+use super::{Access, Description, Method, Response, Scope, Tag};
 use crate::catalogue::Code;
 
 pub(super) const BEGIN: Description = Description {
     id: "beginExecution",
     method: Method::Post,
     path: "/v1/idempotency/{key}/begin",
+    access: Access::write(Scope::Name),
     tag: Tag::Idempotency,
     summary: "Begin the work under a key",
     description: "Says whether the work is new (`begun`: do it, then complete it with the token) or done (`completed`: send the stored response). While someone else does it, the response is 409; with `wait`, the request waits for the response instead. An owner that begins again gets the token that it has.",
@@ -34,6 +35,7 @@ pub(super) const COMPLETE: Description = Description {
     id: "completeExecution",
     method: Method::Post,
     path: "/v1/idempotency/{key}/complete",
+    access: Access::write(Scope::Name),
     tag: Tag::Idempotency,
     summary: "Complete the work under a key",
     description: "Stores the response, for everyone who comes with the key within `keep`. Repeating the request is safe. To complete together with checks and writes, send a transaction with the write `idempotency`.",
@@ -59,6 +61,7 @@ pub(super) const ABANDON: Description = Description {
     id: "abandonExecution",
     method: Method::Post,
     path: "/v1/idempotency/{key}/abandon",
+    access: Access::write(Scope::Name),
     tag: Tag::Idempotency,
     summary: "Abandon the work under a key",
     description: "Frees the key: the work was not done, and the next request with the key begins it again.",
@@ -76,6 +79,7 @@ pub(super) const GET: Description = Description {
     id: "getExecution",
     method: Method::Get,
     path: "/v1/idempotency/{key}",
+    access: Access::read(Scope::Name),
     tag: Tag::Idempotency,
     summary: "Get the state of a key",
     description: "Returns whether the work is in progress or completed, with the stored response. The remaining time may be a second too long.",
@@ -89,6 +93,7 @@ pub(super) const FORGET: Description = Description {
     id: "forgetExecution",
     method: Method::Delete,
     path: "/v1/idempotency/{key}",
+    access: Access::write(Scope::Name),
     tag: Tag::Idempotency,
     summary: "Forget a key",
     description: "Frees the key whatever its state is, for operators. A stored response is forgotten, so the next request with the key does the work again. An owner that is still at work can no longer complete it.",

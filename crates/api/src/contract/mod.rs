@@ -9,6 +9,7 @@
 //! | [`operations`] | the table |
 //! | `breakers` | the rows of the table about breakers |
 //! | `reactions` | the rows of the table about reactions |
+//! | `tokens` | the rows of the table about tokens |
 //! | `schedules` | the rows of the table about schedules |
 //! | [`parameters`] | parameters and response headers, each described once |
 //! | [`schema`] | the JSON objects of requests and responses |
@@ -25,11 +26,17 @@ mod schedules;
 pub mod schema;
 mod tasks;
 mod tenants;
+mod tokens;
 mod values;
 
 use crate::catalogue::Code;
+use model::Role;
 
 pub use operations::Operation;
+
+/// What a node that asks for tokens may respond with, to every operation that is not public.
+const DENIALS: &[Code] =
+    &[Code::TokenMissing, Code::TokenInvalid, Code::TokenExpired, Code::NotPermitted, Code::TooManyAttempts];
 
 /// Everything the contract says about one operation.
 #[derive(Debug)]
@@ -39,6 +46,8 @@ pub struct Description {
     pub method: Method,
     /// The path, with its parameters in braces.
     pub path: &'static str,
+    /// Who may run it. An operation without this does not compile.
+    pub access: Access,
     pub tag: Tag,
     pub summary: &'static str,
     pub description: &'static str,
@@ -48,6 +57,57 @@ pub struct Description {
     pub response: Response,
     /// The problems that the operation may respond with, in groups that operations share.
     pub problems: &'static [&'static [Code]],
+}
+
+/// Who may run an operation, on a node that asks for tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everyone.
+    Public,
+    /// Who has a token with at least this role, whose prefixes cover what the operation concerns.
+    Token(Role, Scope),
+}
+
+impl Access {
+    const fn read(scope: Scope) -> Self {
+        Self::Token(Role::Read, scope)
+    }
+
+    const fn write(scope: Scope) -> Self {
+        Self::Token(Role::Write, scope)
+    }
+
+    const fn admin(scope: Scope) -> Self {
+        Self::Token(Role::Admin, scope)
+    }
+}
+
+/// Which names an operation concerns. Whatever this says, the names that a command uses are checked too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// None.
+    Nothing,
+    /// The one in the path.
+    Name,
+    /// Those in the body.
+    Body,
+    /// Many, of which it shows those that the token covers.
+    Filtered,
+    /// The whole store: only tokens without prefixes may run it.
+    Store,
+}
+
+impl Scope {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Name => "name",
+            Self::Body => "body",
+            Self::Filtered => "filtered",
+            Self::Store => "store",
+        }
+    }
 }
 
 /// The methods that operations use.
@@ -72,6 +132,7 @@ pub enum Tag {
     Breakers,
     Values,
     Idempotency,
+    Tokens,
     Operations,
 }
 
@@ -160,7 +221,7 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Events,
         Self::Transactions,
         Self::Streams,
@@ -171,6 +232,7 @@ impl Tag {
         Self::Breakers,
         Self::Values,
         Self::Idempotency,
+        Self::Tokens,
         Self::Operations,
     ];
 
@@ -187,6 +249,7 @@ impl Tag {
             Self::Breakers => "breakers",
             Self::Values => "values",
             Self::Idempotency => "idempotency",
+            Self::Tokens => "tokens",
             Self::Operations => "operations",
         }
     }
@@ -204,6 +267,7 @@ impl Tag {
             Self::Breakers => "Stop calls that are likely to fail, for all workers at once.",
             Self::Values => "Agree on small named values.",
             Self::Idempotency => "Make your own endpoints safe to retry.",
+            Self::Tokens => "Control who may do what.",
             Self::Operations => "Health, metrics and documentation of a node.",
         }
     }
@@ -240,7 +304,12 @@ impl Operation {
 
     /// The problems that the operation may respond with.
     pub fn problems(self) -> impl Iterator<Item = Code> {
-        self.description().problems.iter().copied().flatten().copied()
+        let description = self.description();
+        let denials: &[Code] = match description.access {
+            Access::Public => &[],
+            Access::Token(..) => DENIALS,
+        };
+        description.problems.iter().copied().flatten().chain(denials).copied()
     }
 
     /// The operation with this method whose path has the form of `path`.

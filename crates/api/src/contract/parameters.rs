@@ -162,6 +162,14 @@ pub static LIMITS_LIMIT: Parameter =
     query("limit", "The maximum number of limits: 100 by default, 1,000 at most.", Values::Number);
 pub static BREAKERS_LIMIT: Parameter =
     query("limit", "The maximum number of breakers: 100 by default, 1,000 at most.", Values::Number);
+pub static TOKENS_LIMIT: Parameter =
+    query("limit", "The maximum number of tokens: 100 by default, 1,000 at most.", Values::Number);
+pub static TOKEN: Parameter = Parameter {
+    name: "id",
+    location: Location::Path,
+    description: "The id of the token: 16 hex digits, or `initial`.",
+    values: Values::Matching("^([0-9a-f]{16}|initial)$"),
+};
 pub static TASK_STATE: Parameter = query(
     "state",
     "Only tasks in this state.",

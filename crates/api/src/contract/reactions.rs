@@ -2,13 +2,14 @@
 
 use super::operations::{ANY, BODY, COMMAND, DATA, OBJECT, QUERY, STREAM_NAME, json};
 use super::parameters::{REACTION, STORE};
-use super::{Description, Method, Response, Tag};
+use super::{Access, Description, Method, Response, Scope, Tag};
 use crate::catalogue::Code;
 
 pub(super) const PUT: Description = Description {
     id: "putReaction",
     method: Method::Put,
     path: "/v1/reactions/{reaction}",
+    access: Access::write(Scope::Name),
     tag: Tag::Reactions,
     summary: "Create a reaction, or replace its settings",
     description: "For each event that matches, a task is enqueued, exactly once. A new reaction begins at `from`; one that exists goes on from where it is. The same settings again change nothing.",
@@ -34,6 +35,7 @@ pub(super) const GET: Description = Description {
     id: "getReaction",
     method: Method::Get,
     path: "/v1/reactions/{reaction}",
+    access: Access::read(Scope::Name),
     tag: Tag::Reactions,
     summary: "Show a reaction",
     description: "Returns the settings of a reaction, how far it has come, and what it waits for.",
@@ -47,6 +49,7 @@ pub(super) const DELETE: Description = Description {
     id: "deleteReaction",
     method: Method::Delete,
     path: "/v1/reactions/{reaction}",
+    access: Access::write(Scope::Name),
     tag: Tag::Reactions,
     summary: "Remove a reaction",
     description: "From now on, no event makes a task. The tasks that the reaction has enqueued stay. Deleting a reaction that does not exist changes nothing.",
@@ -64,6 +67,7 @@ pub(super) const LIST: Description = Description {
     id: "listReactions",
     method: Method::Get,
     path: "/v1/reactions",
+    access: Access::read(Scope::Filtered),
     tag: Tag::Reactions,
     summary: "List reactions",
     description: "Returns all reactions, by name: a store has at most 256.",

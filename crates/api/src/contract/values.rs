@@ -5,13 +5,14 @@ use super::parameters::{
     ETAG, IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LIST_CURSOR, REPLAYED, STORE, VALUE,
     VALUES_LIMIT,
 };
-use super::{Content, Description, Method, Response, Schema, Tag};
+use super::{Access, Content, Description, Method, Response, Schema, Scope, Tag};
 use crate::catalogue::Code;
 
 pub(super) const PUT: Description = Description {
     id: "putValue",
     method: Method::Put,
     path: "/v1/values/{value}",
+    access: Access::write(Scope::Name),
     tag: Tag::Values,
     summary: "Write a value",
     description: "Replaces the content of the value, or creates it. The body is the content, at most 64 KiB of any type.",
@@ -37,6 +38,7 @@ pub(super) const GET: Description = Description {
     id: "getValue",
     method: Method::Get,
     path: "/v1/values/{value}",
+    access: Access::read(Scope::Name),
     tag: Tag::Values,
     summary: "Read a value",
     description: "Returns the content as it was written, with its content type. With `Accept: text/event-stream`, the response is a watch: the value as it is, and again after each change. Changes in quick succession may be one message.",
@@ -57,6 +59,7 @@ pub(super) const LIST: Description = Description {
     id: "listValues",
     method: Method::Get,
     path: "/v1/values",
+    access: Access::read(Scope::Filtered),
     tag: Tag::Values,
     summary: "List values",
     description: "Returns one page of the values, without their content, in no particular order. A page may be short or empty and still have a `next`.",
@@ -70,6 +73,7 @@ pub(super) const DELETE: Description = Description {
     id: "deleteValue",
     method: Method::Delete,
     path: "/v1/values/{value}",
+    access: Access::write(Scope::Name),
     tag: Tag::Values,
     summary: "Delete a value",
     description: "Removes the value. Its revisions are never used again. Repeating the request is safe.",

@@ -11,6 +11,7 @@
 //! | [`limit`] | requests that write limits, and the limits of a queue |
 //! | [`value`] | requests that write values |
 //! | [`execution`] | bodies of requests about executions |
+//! | [`token`] | the body of a new token |
 //! | [`transaction`] | the body of a transaction |
 //! | [`group`] | the body that creates a group |
 //! | [`queue`] | everything about task queues |
@@ -39,6 +40,7 @@ pub mod schedule;
 pub mod settings;
 pub mod store;
 pub mod tenant;
+pub mod token;
 pub mod transaction;
 pub mod value;
 

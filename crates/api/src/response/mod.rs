@@ -2,6 +2,7 @@
 //!
 //! | module | what it writes |
 //! |---|---|
+//! | [`token`] | tokens |
 //! | [`stored`] | recorded events |
 //! | [`outcome`] | outcomes of commands |
 //! | [`refusal`] | problems for refused commands |
@@ -29,6 +30,7 @@ pub mod refusal;
 pub mod schedule;
 pub mod stored;
 pub mod tenant;
+pub mod token;
 pub mod value;
 
 /// All states that a task can be in.

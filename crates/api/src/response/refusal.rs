@@ -133,6 +133,12 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             let detail = format!("there are {} reactions already", limits::REACTIONS_MAX);
             Problem::new(Code::TooManyReactions, detail).number("limit", limits::REACTIONS_MAX)
         }
+        Refusal::NoToken => Problem::new(Code::TokenNotFound, "no token has this id"),
+        Refusal::TokenExists => Problem::new(Code::Internal, "there is a token with this id"),
+        Refusal::TooManyTokens => {
+            let detail = format!("there are {} tokens already", limits::TOKENS_MAX);
+            Problem::new(Code::TooManyTokens, detail).number("limit", limits::TOKENS_MAX)
+        }
         Refusal::ReactionMoved => Problem::new(Code::Internal, "a reaction is not where it was"),
         Refusal::QueueFull { .. }
         | Refusal::TooManyTypes { .. }

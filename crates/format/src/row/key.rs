@@ -76,6 +76,8 @@ pub(super) mod kind {
     pub(in crate::row) const TENANT_TURN: u8 = 57;
     pub(in crate::row) const SHARE_COHORT: u8 = 58;
 
+    pub(in crate::row) const TOKEN_USE: u8 = 59;
+
     pub(in crate::row) const SHARD: u8 = 129;
     pub(in crate::row) const WALL_TIMER: u8 = 130;
     pub(in crate::row) const RECORD_TIMER: u8 = 131;
@@ -89,6 +91,8 @@ pub(super) mod kind {
     pub(in crate::row) const SCHEDULE_TIMER: u8 = 137;
     pub(in crate::row) const REACTION: u8 = 147;
     pub(in crate::row) const REACTIONS: u8 = 148;
+    pub(in crate::row) const TOKEN: u8 = 152;
+    pub(in crate::row) const TOKENS: u8 = 153;
 }
 
 /// Writes a key of fixed length from left to right.
@@ -436,6 +440,7 @@ impl TimerSearch {
                 (Some(TimerKey::Schedule(ScheduleTimerKey::decode(key)?)), kind::SCHEDULE_TIMER + 1)
             }
             kind::REACTION | kind::REACTIONS => (None, kind::REACTIONS + 1),
+            kind::TOKEN | kind::TOKENS => (None, kind::TOKENS + 1),
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };
         self.from = Fill::new(slot, Namespace::SYSTEM, next).done();

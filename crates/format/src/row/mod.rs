@@ -3,7 +3,7 @@
 //! A key begins with the slot (u16), the namespace (u32) and the kind (u8), all big-endian. So the rows of a
 //! slot are adjacent, and those of one kind are in order. Everything about a name is in the name's slot, timers
 //! included, so that a shard can be split between two slots without rewriting a row. Only the shard's own row,
-//! its reactions and its counts are about all of its slots; they are in the first one. Rows in [`Namespace::SYSTEM`] come last in their slot.
+//! its reactions, its tokens and its counts are about all of its slots; they are in the first one. Rows in [`Namespace::SYSTEM`] come last in their slot.
 //!
 //! | kind | namespace | key after the prefix | value | written |
 //! |---|---|---|---|---|
@@ -64,6 +64,9 @@
 //! | schedule timer | system | wall, generation | schedule's name | when something is due for a schedule |
 //! | reaction | system | name | [`ReactionRow`] | when its settings change, and when it moves |
 //! | reactions | system | | their number | when a reaction is created, changed or deleted |
+//! | token | system | id | [`TokenRow`] | when it is created |
+//! | tokens | system | | their number | when a token is created or revoked |
+//! | use of a token | the shard's first slot | id | a time of day | at most once an hour while it is in use |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
@@ -80,6 +83,7 @@ mod queue;
 mod reaction;
 mod schedule;
 mod stored_value;
+mod token;
 mod value;
 
 pub use breaker::{
@@ -118,6 +122,7 @@ pub use schedule::{
     schedule_set_key, schedule_tally_key,
 };
 pub use stored_value::{ValueContent, ValueRow, value_key};
+pub use token::{TokenRange, TokenRow, parse_token_key, token_key, token_use_key, tokens_key};
 pub use value::{
     Author, CleanUpWork, DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow, decode_name,
 };

@@ -8,13 +8,13 @@ use format::row::{
     FailureRow, FairRow, FairTypeRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey,
     LeaseWaiterRow, LimitKeyRow, LimitKeys, LimitListRow, LimitRow, LimitTimerKey, NamedRows, QueueKeys,
     QueueRow, ReactionRow, RecentRow, RecordTimerKey, RevisionRow, ScheduleRow, ScheduleTally,
-    ScheduleTimerKey, ShardRow, ShareRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TenantRow, TypeRow,
-    ValueRow, WallTimerKey, decode_cohort_hash, decode_definition, decode_name, decode_number, decode_part,
-    decode_schedule_set, parse_reaction_key, parse_stream_key,
+    ScheduleTimerKey, ShardRow, ShareRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TenantRow, TokenRow,
+    TypeRow, ValueRow, WallTimerKey, decode_cohort_hash, decode_definition, decode_name, decode_number,
+    decode_part, decode_schedule_set, parse_reaction_key, parse_stream_key, parse_token_key,
 };
 use model::{
-    Append, Begun, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
-    ReactedEvent, Settled, Settlement, Write, Written,
+    Append, Begun, ChangeToken, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask,
+    Outcome, Position, ReactedEvent, Settled, Settlement, TokenChange, Write, Written,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -79,6 +79,7 @@ fn read_as_all(bytes: &[u8]) {
     let _ = (decode_definition(bytes), decode_schedule_set(bytes));
     let _ = (NamedRows::QUEUES.name(bytes), NamedRows::QUEUES.next(bytes));
     let _ = (ReactionRow::decode(bytes), parse_reaction_key(bytes));
+    let _ = (TokenRow::decode(bytes), parse_token_key(bytes));
     let _ = (BreakerRow::decode(bytes), RecentRow::decode(bytes));
     let _ = format::log_index::SegmentIndex::decode(bytes);
     if let Ok(changes) = format::membership::decode_changes(bytes) {
@@ -115,6 +116,10 @@ fn reserved(entry: &Entry<'_>) -> usize {
         Command::PutReaction(put) => put.settings.types.capacity() * size_of::<Cow<'_, str>>(),
         Command::React(react) => react.events.capacity() * size_of::<ReactedEvent<'_>>(),
         Command::ChangeTasks(change) => change.tasks.capacity() * size_of::<Position>(),
+        Command::ChangeToken(ChangeToken { change: TokenChange::Create { settings, .. }, .. }) => {
+            settings.prefixes.capacity() * size_of::<Cow<'_, str>>()
+        }
+        Command::Audited(_) => size_of::<Command<'_>>(),
         _ => 0,
     };
     entry.commands.capacity() * size_of::<Command<'_>>() + entry.commands.iter().map(command).sum::<usize>()
@@ -149,6 +154,7 @@ fn all_samples() -> Vec<samples::Sample> {
         crate::schedule::samples(),
         crate::breaker::samples(),
         crate::fair::samples(),
+        crate::token::samples(),
     ];
     stores.into_iter().chain(later).flatten().collect()
 }

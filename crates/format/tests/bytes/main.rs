@@ -26,3 +26,5 @@ mod samples;
 mod schedule;
 #[cfg(test)]
 mod tasks;
+#[cfg(test)]
+mod token;

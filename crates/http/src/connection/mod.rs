@@ -8,6 +8,7 @@
 
 mod edge;
 
+use crate::access::Peer;
 use crate::activity::{Action, Activity, Timeouts};
 use crate::body::RequestBody;
 use crate::context::Context;
@@ -47,6 +48,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(mut stream: TcpStream, context: Arc<Context>, router: Router) {
+    let peer = stream.peer_addr().map_or_else(|_| Peer::default(), |address| Peer::new(address.ip()));
     // Without it, small responses wait for the client's acknowledgement. A socket that refuses it is about to fail.
     let _ = stream.set_nodelay(true);
     let prefix = match timeout(context.options.head_time, sniff(&mut stream)).await {
@@ -54,9 +56,9 @@ pub(crate) async fn serve(mut stream: TcpStream, context: Arc<Context>, router: 
         Ok(Err(_)) | Err(_) => return,
     };
     if prefix == PREFACE {
-        serve_http2(stream, prefix, context, router).await;
+        serve_http2(stream, prefix, peer, context, router).await;
     } else {
-        serve_http1(stream, prefix, context, router).await;
+        serve_http1(stream, prefix, peer, context, router).await;
     }
 }
 
@@ -74,7 +76,7 @@ async fn sniff(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(prefix)
 }
 
-async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, router: Router) {
+async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, peer: Peer, context: Arc<Context>, router: Router) {
     let activity = Arc::new(Activity::default());
     let edge = Edge::new(stream, Arc::clone(&activity), prefix, Rewrites::Refusals);
     let service = service_fn(|request: Request<Incoming>| {
@@ -83,6 +85,7 @@ async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
         let router = &router;
         async move {
             let request = request.map(|body| RequestBody::on_connection(body, Arc::clone(activity)));
+            let request = context.access.from(peer, request);
             let response = router.respond(context, request, Scheme::Http, Some(activity)).await;
             Ok::<_, Infallible>(Tracked::wrap(response, Arc::clone(activity)))
         }
@@ -98,7 +101,7 @@ async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
     drive(connection, http1::Connection::graceful_shutdown, &activity, &context).await;
 }
 
-async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, router: Router) {
+async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, peer: Peer, context: Arc<Context>, router: Router) {
     let activity = Arc::new(Activity::default());
     let edge = Edge::new(stream, Arc::clone(&activity), prefix, Rewrites::Nothing);
     let (wait, whole) = (context.options.body_wait, context.options.body_time);
@@ -107,6 +110,7 @@ async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
         let (context, activity, router) = (Arc::clone(&context), Arc::clone(&activity), router.clone());
         async move {
             let request = request.map(|body| RequestBody::with_timer(body, wait, whole));
+            let request = context.access.from(peer, request);
             let response = router.respond(&context, request, Scheme::Http, None).await;
             Ok::<_, Infallible>(Tracked::wrap(response, activity))
         }

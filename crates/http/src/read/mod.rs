@@ -30,6 +30,7 @@ mod reader;
 mod store;
 mod stream;
 
+use crate::access::Caller;
 use crate::context::Context;
 use crate::response::Result;
 use crate::unavailable;
@@ -59,7 +60,7 @@ pub(crate) async fn stream(
 pub(crate) async fn store(context: &Arc<Context>, parts: &request::Parts) -> Result {
     let form = form(context, parts)?;
     let mut read = Read::of_store(parts.uri.query(), form)?;
-    let source = Source::Store { prefix: read.prefix.take() };
+    let source = Source::Store { prefix: read.prefix.take(), caller: Caller::of(context, parts) };
     respond(context, parts, form, source, read).await
 }
 

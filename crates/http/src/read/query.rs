@@ -2,6 +2,7 @@
 
 use super::as_of::{self, ResolvedAsOf};
 use super::framing::Framing;
+use crate::access::Caller;
 use crate::context::Context;
 use crate::response::Result;
 use api::media::ReadForm;
@@ -18,9 +19,10 @@ pub(super) enum Source {
         name: StreamName<'static>,
         order: Order,
     },
-    /// All streams, or those whose names begin with `prefix`.
+    /// The streams that the caller covers, or those of them whose names begin with `prefix`.
     Store {
         prefix: Option<String>,
+        caller: Caller,
     },
 }
 
@@ -80,17 +82,21 @@ impl Query {
 
     /// Every event that the source has is wanted.
     pub(super) fn selects_all(&self) -> bool {
-        let prefix = matches!(self.source, Source::Store { prefix: Some(_) });
-        !prefix && self.types.is_empty() && self.as_of_event_time.is_none()
+        let whole_source = match &self.source {
+            Source::Stream { .. } => true,
+            Source::Store { prefix, caller } => prefix.is_none() && caller.covers_all(),
+        };
+        whole_source && self.types.is_empty() && self.as_of_event_time.is_none()
     }
 
     /// Whether an event is wanted, by its stream and its type.
     pub(super) fn selects(&self, record: &BodyRecord<'_>) -> bool {
         let in_source = match &self.source {
             Source::Stream { .. } => true,
-            Source::Store { prefix } => {
+            Source::Store { prefix, caller } => {
                 record.namespace == Namespace::ROOT
                     && prefix.as_deref().is_none_or(|prefix| record.stream.starts_with(prefix))
+                    && caller.covers(record.stream)
             }
         };
         in_source && (self.types.is_empty() || self.types.iter().any(|wanted| wanted == record.event_type))
@@ -115,7 +121,7 @@ impl Query {
         let link = match &self.source {
             Source::Stream { order: Order::Ascending, .. } => link,
             Source::Stream { order: Order::Descending, .. } => link.with("direction", "backward"),
-            Source::Store { prefix } => link.with_some("prefix", prefix.as_deref()),
+            Source::Store { prefix, .. } => link.with_some("prefix", prefix.as_deref()),
         };
         let link = link
             .with_some("limit", self.limit.map(|limit| limit.to_string()).as_deref())

@@ -30,7 +30,7 @@ where
     let append = head.read(stream, &body)?;
     drop(body);
     let appending = AppendContext::of(&append);
-    let outcome = submit(context, Command::Append(append)).await?;
+    let outcome = submit(context, parts, Command::Append(append)).await?;
     let Outcome::Appended(appended) = outcome else {
         return Err(refused(context, &outcome, Target::Stream(&appending.stream)));
     };

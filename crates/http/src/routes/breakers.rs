@@ -8,6 +8,7 @@
 //! The read needs no sync: while a breaker is closed, a permit writes nothing.
 
 use super::command::{refused, submit};
+use super::lists;
 use super::now::now;
 use super::parts;
 use super::watch::{self, Shown};
@@ -50,7 +51,7 @@ where
     drop(body);
     let mut out = Vec::with_capacity(512);
     written::write_settings(&mut out, put.breaker.as_str(), &put.settings);
-    match submit(context, Command::PutBreaker(put)).await? {
+    match submit(context, parts, Command::PutBreaker(put)).await? {
         Outcome::BreakerPut => Ok(response::json(out)),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }
@@ -63,7 +64,7 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
     let mut out = Vec::with_capacity(64);
     written::write_deleted(&mut out, name.as_str());
     let delete = DeleteBreaker { breaker: name.into_owned() };
-    match submit(context, Command::DeleteBreaker(delete)).await? {
+    match submit(context, parts, Command::DeleteBreaker(delete)).await? {
         Outcome::BreakerDeleted => Ok(response::json(out)),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }
@@ -76,7 +77,7 @@ pub(super) async fn control(context: &Context, parts: &request::Parts, forced: B
     let mut out = Vec::with_capacity(64);
     written::write_controlled(&mut out, name.as_str(), forced);
     let control = ControlBreaker { breaker: name.into_owned(), forced };
-    match submit(context, Command::ControlBreaker(control)).await? {
+    match submit(context, parts, Command::ControlBreaker(control)).await? {
         Outcome::BreakerControlled => Ok(response::json(out)),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }
@@ -97,7 +98,7 @@ pub(super) async fn permit(context: &Context, parts: &request::Parts) -> Result 
         PermitRead::Decided(decision) => decision,
         PermitRead::Ask => {
             let ask = AskBreaker { breaker: name.clone(), random: drawn };
-            match submit(context, Command::AskBreaker(ask)).await? {
+            match submit(context, parts, Command::AskBreaker(ask)).await? {
                 Outcome::BreakerAsked(decision) => decision,
                 outcome => return Err(refused(context, &outcome, Target::Queue)),
             }
@@ -122,7 +123,7 @@ where
     let body = read_json(&context.buffers, &parts.headers, body).await?;
     let record = breaker::record(&parts.headers, name, &body)?;
     drop(body);
-    match submit(context, Command::RecordBreaker(record)).await? {
+    match submit(context, parts, Command::RecordBreaker(record)).await? {
         Outcome::BreakerRecorded(recorded) => {
             let mut out = Vec::with_capacity(128);
             written::write_recorded(&mut out, recorded);
@@ -153,12 +154,14 @@ pub(super) async fn get(context: &Arc<Context>, parts: &request::Parts) -> Resul
 pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     unavailable::check_readable(context)?;
     let list = ListBreakers::parse(parts.uri.query())?;
-    let (after, read_max) = (list.cursor.clone(), list.read_max());
-    let mut found = context
-        .handle
-        .read(move |snapshot| Ok(query::breakers(&snapshot.state, after.as_ref(), read_max)?))
-        .await
-        .map_err(|error| unavailable::read_problem(&error))?;
+    let found = lists::read(
+        context,
+        parts,
+        &list,
+        (BreakerName::as_str, BreakerName::new),
+        |snapshot, after, max| Ok(lists::whole(query::breakers(&snapshot.state, after, max)?)),
+    );
+    let mut found = found.await?.items;
     let next = end_names(&list, "/v1/breakers", &mut found, None, BreakerName::as_str);
     let mut out = Vec::with_capacity(64 * found.len() + 64);
     written::write_breakers(&mut out, found.iter().map(BreakerName::as_str), next.as_deref());

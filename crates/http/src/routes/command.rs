@@ -1,18 +1,25 @@
-//! Commands on their way to the node, and their outcomes.
+//! Commands of a request on their way to the node, and their outcomes.
 
+use crate::access::Caller;
 use crate::context::Context;
 use crate::response::Result;
 use crate::unavailable;
 use api::response::refusal::{self, Target};
 use api::{Code, Problem};
+use http::request;
 use model::{Appended, Command, Outcome};
 
 /// Submits a command to the node and waits for its outcome.
 ///
 /// # Errors
-/// When the node does not take the command, or stops before the outcome is known.
-pub(super) async fn submit(context: &Context, command: Command<'static>) -> Result<Outcome> {
-    let pending = context.handle.submit(command).map_err(|error| unavailable::problem(&error))?;
+/// When the sender of the request may not send the command, the node does not take it, or it stops before the outcome is
+/// known.
+pub(super) async fn submit(
+    context: &Context,
+    parts: &request::Parts,
+    command: Command<'static>,
+) -> Result<Outcome> {
+    let pending = context.handle.submit(&Caller::of(context, parts), command)?;
     pending.await.map_err(|error| unavailable::problem(&error))
 }
 

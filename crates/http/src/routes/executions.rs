@@ -35,19 +35,24 @@ where
     let execution::Begin { command, wait_ms } = execution::begin(&parts.headers, key, &body)?;
     drop(body);
     if wait_ms == 0 {
-        let outcome = submit(context, Command::BeginExecution(command.clone())).await?;
+        let outcome = submit(context, parts, Command::BeginExecution(command.clone())).await?;
         return begun(context, &command.key, &outcome);
     }
-    wait(context, command, Instant::now() + Duration::from_millis(wait_ms)).await
+    wait(context, parts, command, Instant::now() + Duration::from_millis(wait_ms)).await
 }
 
 /// Begins until the work is done or free, or the time has passed.
-async fn wait(context: &Context, begin: BeginExecution<'static>, deadline: Instant) -> Result {
+async fn wait(
+    context: &Context,
+    parts: &request::Parts,
+    begin: BeginExecution<'static>,
+    deadline: Instant,
+) -> Result {
     let mut stopping = context.stopping.clone();
     loop {
         // Before the command, so that no end of the work is missed.
         let woken: Woken = context.handle.wait(row(&begin.key)).map_err(|why| unavailable::problem(&why))?;
-        let outcome = submit(context, Command::BeginExecution(begin.clone())).await?;
+        let outcome = submit(context, parts, Command::BeginExecution(begin.clone())).await?;
         let is_in_progress = matches!(outcome, Outcome::Refused(Refusal::ExecutionInProgress { .. }));
         if !is_in_progress || Instant::now() >= deadline {
             return begun(context, &begin.key, &outcome);
@@ -83,7 +88,7 @@ where
     let complete = execution::complete(&parts.headers, key.clone(), &body)?;
     drop(body);
     let token = complete.token;
-    match submit(context, Command::CompleteExecution(complete)).await? {
+    match submit(context, parts, Command::CompleteExecution(complete)).await? {
         Outcome::ExecutionCompleted { replayed } => {
             Ok(written(|out| write_completed(out, key.as_str(), token, replayed)))
         }
@@ -102,7 +107,7 @@ where
     let abandon = execution::abandon(&parts.headers, key.clone(), &body)?;
     drop(body);
     let token = abandon.token;
-    match (submit(context, Command::AbandonExecution(abandon)).await?, token) {
+    match (submit(context, parts, Command::AbandonExecution(abandon)).await?, token) {
         (Outcome::ExecutionAbandoned { .. }, Some(token)) => {
             Ok(written(|out| write_abandoned(out, key.as_str(), token)))
         }
@@ -114,7 +119,7 @@ pub(super) async fn forget(context: &Context, parts: &request::Parts) -> Result 
     parts::no_query(parts)?;
     let key = parts::execution(parts)?.into_owned();
     let forget = execution::forget(&parts.headers, key.clone())?;
-    match submit(context, Command::AbandonExecution(forget)).await? {
+    match submit(context, parts, Command::AbandonExecution(forget)).await? {
         Outcome::ExecutionAbandoned { existed } => {
             Ok(written(|out| write_forgotten(out, key.as_str(), existed)))
         }

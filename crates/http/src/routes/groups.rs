@@ -1,5 +1,6 @@
 //! Groups of tasks.
 
+use crate::access::Caller;
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, REPLAYED, Result};
@@ -30,7 +31,7 @@ where
     let create = group::read(&parts.headers, &body, context.handle.wall_now())?;
     drop(body);
     let (id, tasks) = (create.group.to_string(), create.content.tasks().count() as u64);
-    let outcome = submit(context, Command::CreateGroup(create)).await?;
+    let outcome = submit(context, parts, Command::CreateGroup(create)).await?;
     let Outcome::GroupCreated(created) = outcome else {
         return Err(refused(context, &outcome, Target::Queue));
     };
@@ -61,9 +62,23 @@ pub(in crate::routes) async fn get(context: &Context, parts: &request::Parts) ->
             (found, _) = read(context, &name).await?;
         }
     }
+    check_queues(&found, &Caller::of(context, parts))?;
     let mut out = Vec::with_capacity(256 + 64 * found.members.len());
     shown(name.as_str(), &found).write(&mut out);
     Ok(response::json(out))
+}
+
+/// A group shows its tasks, which may be in queues that the caller does not cover.
+fn check_queues(found: &GroupView, caller: &Caller) -> Result<()> {
+    let members = found.members.iter().filter_map(|member| match member {
+        MemberView::Task(task) => Some(&task.queue),
+        MemberView::Group(_) => None,
+    });
+    let followers = [&found.then, &found.on_dead].into_iter().flatten().map(|follower| &follower.queue);
+    if members.chain(followers).all(|queue| caller.covers(queue)) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::NotPermitted, "the group has tasks in queues that the token does not cover"))
 }
 
 /// Reads a group, and the key of its row.

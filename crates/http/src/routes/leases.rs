@@ -10,6 +10,7 @@
 //! ```
 
 use super::command::{refused, submit};
+use super::lists;
 use super::now::now;
 use super::parts;
 use super::watch::{self, Shown};
@@ -54,11 +55,13 @@ where
     let wait = Duration::from_millis(acquire.wait_ms);
     // Before the command, so that no grant is missed.
     let woken = if wait.is_zero() { None } else { Some(asker.wait(context)?) };
-    let outcome = submit(context, Command::AcquireLease(AcquireLease { ..acquire })).await?;
+    let outcome = submit(context, parts, Command::AcquireLease(AcquireLease { ..acquire })).await?;
     match (outcome, woken) {
         (Outcome::LeaseGranted(granted), _) => Ok(asker.granted(granted, 0)),
         (Outcome::LeaseAwaited { asked }, Some(woken)) => {
-            Place { context, asker: &asker, asked, is_left: false }.take(woken, Instant::now() + wait).await
+            Place { context, parts, asker: &asker, asked, is_left: false }
+                .take(woken, Instant::now() + wait)
+                .await
         }
         (outcome, _) => Err(held(context, &asker.lease, &outcome).await),
     }
@@ -74,7 +77,7 @@ where
     let body = read_json(&context.buffers, &parts.headers, body).await?;
     let renew: RenewLease<'_> = lease::renew(&parts.headers, name.clone(), &body)?;
     let token = renew.token;
-    match submit(context, Command::RenewLease(renew)).await? {
+    match submit(context, parts, Command::RenewLease(renew)).await? {
         Outcome::LeaseRenewed { remaining_ms } => {
             Ok(written(|out| write_renewed(out, name.as_str(), token, remaining_ms)))
         }
@@ -92,7 +95,7 @@ where
     let body = read_json(&context.buffers, &parts.headers, body).await?;
     let release: ReleaseLease<'_> = lease::release(&parts.headers, name.clone(), &body)?;
     let token = release.token;
-    match submit(context, Command::ReleaseLease(release)).await? {
+    match submit(context, parts, Command::ReleaseLease(release)).await? {
         Outcome::LeaseReleased => Ok(written(|out| write_released(out, name.as_str(), token))),
         outcome => Err(refused(context, &outcome, Target::Stream(name.as_str()))),
     }
@@ -115,22 +118,21 @@ pub(super) async fn get(context: &Arc<Context>, parts: &request::Parts) -> Resul
 pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     unavailable::check_readable(context)?;
     let list = ListLeases::parse(parts.uri.query())?;
-    let (after, read_max, elapsed) = (list.cursor.clone(), list.read_max(), context.handle.elapsed());
-    let mut found = context
-        .handle
-        .read(move |snapshot| {
-            let now = now(snapshot, elapsed)?;
-            Ok(query::leases(&snapshot.state, after.as_ref(), read_max, now)?)
-        })
-        .await
-        .map_err(|error| unavailable::read_problem(&error))?;
-    let next =
-        end_names(&list, "/v1/leases", &mut found.items, found.goes_on_after, |(name, _)| name.as_str());
+    let elapsed = context.handle.elapsed();
+    let found = lists::read(context, parts, &list, (name, LeaseName::new), move |snapshot, after, max| {
+        Ok(query::leases(&snapshot.state, after, max, now(snapshot, elapsed)?)?)
+    });
+    let mut found = found.await?;
+    let next = end_names(&list, "/v1/leases", &mut found.items, found.goes_on_after, name);
     let mut out = Vec::with_capacity(256 * found.items.len() + 64);
     write_list(&mut out, "leases", &found.items, next.as_deref(), |out, (name, state)| {
         write(out, name, state)
     });
     Ok(response::json(out))
+}
+
+fn name<'a>((name, _): &'a (LeaseName<'static>, LeaseState)) -> &'a str {
+    name.as_str()
 }
 
 fn write(out: &mut Vec<u8>, name: &LeaseName<'_>, state: &LeaseState) {
@@ -210,6 +212,7 @@ impl Asker {
 /// The place of a request in the queue. When it is dropped, the holder stops waiting.
 struct Place<'a> {
     context: &'a Context,
+    parts: &'a request::Parts,
     asker: &'a Asker,
     asked: Position,
     /// No withdrawal is needed: the lease was granted, or the holder may ask again for its place.
@@ -263,7 +266,8 @@ impl Place<'_> {
     /// The wait has ended without a turn. The holder has left the queue before its client learns so.
     async fn give_up(mut self) -> Box<Problem> {
         self.is_left = true;
-        if let Err(problem) = submit(self.context, self.withdrawal()).await {
+        let withdrawal = Command::WithdrawLease(self.withdrawal());
+        if let Err(problem) = submit(self.context, self.parts, withdrawal).await {
             return problem;
         }
         let state = read(self.context, &self.asker.lease).await.unwrap_or_default();
@@ -278,20 +282,19 @@ impl Place<'_> {
         }
     }
 
-    fn withdrawal(&self) -> Command<'static> {
-        Command::WithdrawLease(WithdrawLease {
+    fn withdrawal(&self) -> WithdrawLease<'static> {
+        WithdrawLease {
             lease: self.asker.lease.clone(),
             holder: self.asker.holder.clone().into(),
             asked: self.asked,
-        })
+        }
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if !self.is_left {
-            // If the node does not take it, the wait ends by its time, and a grant by its own.
-            let _ = self.context.handle.submit(self.withdrawal());
+            self.context.handle.withdraw(self.withdrawal());
         }
     }
 }

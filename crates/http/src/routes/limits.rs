@@ -1,6 +1,7 @@
 //! `/v1/limits/{limit}`: write, read and delete a limit; and the list of limits.
 
 use super::command::{refused, submit};
+use super::lists;
 use super::parts;
 use crate::body::read_whole;
 use crate::context::Context;
@@ -33,7 +34,7 @@ where
     drop(body);
     let mut out = Vec::with_capacity(128);
     write_settings(&mut out, put.limit.as_str(), &put.settings);
-    match submit(context, Command::PutLimit(put)).await? {
+    match submit(context, parts, Command::PutLimit(put)).await? {
         Outcome::LimitPut => Ok(response::json(out)),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }
@@ -74,7 +75,7 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
     let mut out = Vec::with_capacity(64);
     write_deleted(&mut out, name.as_str());
     let delete = DeleteLimit { limit: name.into_owned() };
-    match submit(context, Command::DeleteLimit(delete)).await? {
+    match submit(context, parts, Command::DeleteLimit(delete)).await? {
         Outcome::LimitDeleted => Ok(response::json(out)),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }
@@ -83,12 +84,11 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
 pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     unavailable::check_readable(context)?;
     let list = ListLimits::parse(parts.uri.query())?;
-    let (after, read_max) = (list.cursor.clone(), list.read_max());
-    let mut found = context
-        .handle
-        .read(move |snapshot| Ok(query::limits(&snapshot.state, after.as_ref(), read_max)?))
-        .await
-        .map_err(|error| unavailable::read_problem(&error))?;
+    let found =
+        lists::read(context, parts, &list, (LimitName::as_str, LimitName::new), |snapshot, after, max| {
+            Ok(lists::whole(query::limits(&snapshot.state, after, max)?))
+        });
+    let mut found = found.await?.items;
     let next = end_names(&list, "/v1/limits", &mut found, None, LimitName::as_str);
     let mut out = Vec::with_capacity(64 * found.len() + 64);
     write_limits(&mut out, found.iter().map(LimitName::as_str), next.as_deref());

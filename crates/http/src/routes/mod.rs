@@ -10,6 +10,7 @@ mod groups;
 mod leases;
 mod limits;
 mod lines;
+mod lists;
 mod now;
 mod operations;
 mod parts;
@@ -18,6 +19,7 @@ mod reactions;
 mod schedules;
 mod settings;
 mod streams;
+mod tokens;
 mod transaction;
 mod values;
 mod watch;
@@ -39,17 +41,29 @@ use http_body::Body;
 use model::{BreakerForced, ScheduleAction};
 use std::sync::Arc;
 
-/// Runs an operation.
+/// Runs an operation, if the request may run it.
 pub(crate) async fn respond<B>(context: &Arc<Context>, operation: Operation, request: Request<B>) -> Result
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    match context.access.admit(operation, &mut parts)? {
+        None => answer(context, operation, &parts, body).await,
+        Some(ending) => ending.bound(answer(context, operation, &parts, body)).await,
+    }
+}
+
+/// Runs an operation for a caller who was admitted to it.
+async fn answer<B>(context: &Arc<Context>, operation: Operation, parts: &request::Parts, body: B) -> Result
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
     if parts.headers.contains_key(store::HEADER) && operation.takes(&STORE) {
         store::check(&parts.headers, context.store.to_str().unwrap_or_default())?;
     }
-    let mut response = run(context, operation, &parts, body).await?;
+    let mut response = run(context, operation, parts, body).await?;
     if operation.sends(&SENT_STORE) {
         response.headers_mut().insert(store::HEADER, context.store.clone());
     }
@@ -144,6 +158,9 @@ where
         Operation::GetReaction => reactions::get(context, parts).await,
         Operation::DeleteReaction => reactions::delete(context, parts).await,
         Operation::ListReactions => reactions::list(context, parts).await,
+        Operation::CreateToken => tokens::create(context, parts, &mut body).await,
+        Operation::ListTokens => tokens::list(context, parts).await,
+        Operation::RevokeToken => tokens::revoke(context, parts).await,
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),

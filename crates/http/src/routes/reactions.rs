@@ -2,6 +2,7 @@
 
 use super::command::{refused, submit};
 use super::parts;
+use crate::access::Caller;
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, Result};
@@ -29,7 +30,7 @@ where
     let put = reaction::put(&parts.headers, name.clone(), &body)?;
     drop(body);
     let settings = put.settings.clone();
-    match submit(context, Command::PutReaction(put)).await? {
+    match submit(context, parts, Command::PutReaction(put)).await? {
         Outcome::ReactionPut { cursor } => {
             let mut out = Vec::with_capacity(512);
             write_settings(&mut out, name.as_str(), &settings, cursor);
@@ -63,11 +64,13 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
     unavailable::check_readable(context)?;
     let visible = *context.handle.visible().borrow();
-    let found = context
+    let mut found = context
         .handle
         .read(|snapshot| Ok(query::reactions(&snapshot.state, snapshot.slots.first)?))
         .await
         .map_err(|error| unavailable::read_problem(&error))?;
+    let caller = Caller::of(context, parts);
+    found.retain(|reaction| caller.covers(reaction.name.as_str()));
     let mut out = Vec::with_capacity(64 + 512 * found.len());
     write_reactions(&mut out, found.iter().map(|reaction| shown(reaction, visible)));
     Ok(response::json(out))
@@ -76,7 +79,7 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
 pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
     let name = parts::reaction(parts)?.into_owned();
-    match submit(context, Command::DeleteReaction(DeleteReaction { reaction: name.clone() })).await? {
+    match submit(context, parts, Command::DeleteReaction(DeleteReaction { reaction: name.clone() })).await? {
         Outcome::ReactionDeleted { existed } => {
             let mut out = Vec::with_capacity(128);
             write_deleted(&mut out, name.as_str(), existed);

@@ -1,7 +1,9 @@
 //! `/v1/schedules` and `/v1/schedule-sets`.
 
 use super::command::{refused, submit};
+use super::lists;
 use super::parts;
+use crate::access::Caller;
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, REPLAYED, Result};
@@ -34,7 +36,7 @@ where
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let put = schedule::put(&parts.headers, name, &body, context.handle.wall_now())?;
     drop(body);
-    match submit(context, Command::PutSchedule(put.clone())).await? {
+    match submit(context, parts, Command::PutSchedule(put.clone())).await? {
         Outcome::SchedulePut { generation, changed } => {
             let next = first_ticks(&put.schedule, &put.definition, generation.wall());
             let now = context.handle.wall_now();
@@ -118,7 +120,7 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
     schedule::no_key(&parts.headers)?;
     let schedule = parts::schedule(parts)?.into_owned();
     let command = Command::DeleteSchedule(DeleteSchedule { schedule: schedule.clone() });
-    match submit(context, command).await? {
+    match submit(context, parts, command).await? {
         Outcome::ScheduleDeleted { existed } => {
             let mut out = Vec::with_capacity(64);
             write_deleted(&mut out, schedule.as_str(), existed);
@@ -133,14 +135,14 @@ pub(super) async fn set(context: &Context, parts: &request::Parts, action: Sched
     parts::no_query(parts)?;
     schedule::no_key(&parts.headers)?;
     let schedule = parts::schedule(parts)?.into_owned();
-    control(context, ControlSchedule { keyed: None, schedule, action }).await
+    control(context, parts, ControlSchedule { keyed: None, schedule, action }).await
 }
 
 pub(super) async fn fire(context: &Context, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
     let schedule = parts::schedule(parts)?.into_owned();
     let keyed = schedule::keyed(&parts.headers, &schedule, None)?;
-    control(context, ControlSchedule { keyed, schedule, action: ScheduleAction::Fire }).await
+    control(context, parts, ControlSchedule { keyed, schedule, action: ScheduleAction::Fire }).await
 }
 
 pub(super) async fn backfill<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
@@ -157,12 +159,12 @@ where
     let found = find(context, &schedule).await?;
     let ticks = backfill.ticks(&decode(&found.definition)?.rules, found.row.generation.wall())?;
     let action = ScheduleAction::Backfill { ticks, overlap: backfill.overlap };
-    control(context, ControlSchedule { keyed, schedule, action }).await
+    control(context, parts, ControlSchedule { keyed, schedule, action }).await
 }
 
-async fn control(context: &Context, command: ControlSchedule<'static>) -> Result {
+async fn control(context: &Context, parts: &request::Parts, command: ControlSchedule<'static>) -> Result {
     let schedule = command.schedule.clone();
-    match submit(context, Command::ControlSchedule(command)).await? {
+    match submit(context, parts, Command::ControlSchedule(command)).await? {
         Outcome::ScheduleControlled(done) => {
             let mut out = Vec::with_capacity(128 + 128 * done.runs.len());
             write_controlled(&mut out, &schedule, &done);
@@ -179,12 +181,14 @@ async fn control(context: &Context, command: ControlSchedule<'static>) -> Result
 pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     unavailable::check_readable(context)?;
     let list = ListSchedules::parse(parts.uri.query())?;
-    let (after, read_max) = (list.cursor.clone(), list.read_max());
-    let mut found = context
-        .handle
-        .read(move |snapshot| Ok(query::schedules(&snapshot.state, after.as_ref(), read_max)?))
-        .await
-        .map_err(|error| unavailable::read_problem(&error))?;
+    let found = lists::read(
+        context,
+        parts,
+        &list,
+        (|(name, _): &(ScheduleName<'static>, _)| name.as_str(), ScheduleName::new),
+        |snapshot, after, max| Ok(lists::whole(query::schedules(&snapshot.state, after, max)?)),
+    );
+    let mut found = found.await?.items;
     let next = end_names(&list, "/v1/schedules", &mut found, None, |(name, _)| name.as_str());
     let listed = found.iter().map(|(name, row)| Listed {
         name: name.as_str(),
@@ -212,9 +216,16 @@ where
     let put = schedule::put_set(&parts.headers, owner, &body, context.handle.wall_now())?;
     drop(body);
     let owner = put.owner.clone();
+    let caller = Caller::of(context, parts);
+    if !caller.covers_all()
+        && !members(context, &owner).await?.iter().all(|name| caller.covers(name.as_str()))
+    {
+        let detail = "the set has schedules that the token does not cover, and putting it may delete them";
+        return Err(Problem::new(Code::NotPermitted, detail));
+    }
     let names: Vec<ScheduleName<'static>> = put.schedules.iter().map(|one| one.schedule.clone()).collect();
     let names: Vec<&str> = names.iter().map(ScheduleName::as_str).collect();
-    match submit(context, Command::PutScheduleSet(put)).await? {
+    match submit(context, parts, Command::PutScheduleSet(put)).await? {
         Outcome::ScheduleSetPut { changed, deleted } => {
             let mut out = Vec::with_capacity(64 + 32 * names.len());
             write_set(&mut out, owner.as_str(), names.iter().copied(), Some((changed, deleted)));
@@ -226,15 +237,22 @@ where
 
 pub(super) async fn get_set(context: &Context, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
-    unavailable::check_readable(context)?;
     let owner = parts::schedule(parts)?.into_owned();
-    let asked = owner.clone();
-    let names = context
-        .handle
-        .read(move |snapshot| Ok(query::schedule_set(&snapshot.state, &asked)?))
-        .await
-        .map_err(|error| unavailable::read_problem(&error))?;
+    let caller = Caller::of(context, parts);
+    let mut names = members(context, &owner).await?;
+    names.retain(|name| caller.covers(name.as_str()));
     let mut out = Vec::with_capacity(64 + 32 * names.len());
     write_set(&mut out, owner.as_str(), names.iter().map(ScheduleName::as_str), None);
     Ok(response::json(out))
+}
+
+/// The names of an owner's schedules.
+async fn members(context: &Context, owner: &ScheduleName<'static>) -> Result<Vec<ScheduleName<'static>>> {
+    unavailable::check_readable(context)?;
+    let owner = owner.clone();
+    context
+        .handle
+        .read(move |snapshot| Ok(query::schedule_set(&snapshot.state, &owner)?))
+        .await
+        .map_err(|error| unavailable::read_problem(&error))
 }

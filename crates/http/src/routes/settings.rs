@@ -38,7 +38,7 @@ where
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let settings = settings::read(&parts.headers, &body)?;
     let command = PutSettings { stream: stream.clone().into_owned(), settings };
-    match submit(context, Command::PutSettings(command)).await? {
+    match submit(context, parts, Command::PutSettings(command)).await? {
         Outcome::SettingsPut => Ok(rendered(stream.as_str(), &settings)),
         outcome => Err(refused(context, &outcome, Target::Stream(stream.as_str()))),
     }

@@ -2,6 +2,7 @@
 
 use super::command::{refused, submit};
 use super::parts;
+use crate::access::Caller;
 use crate::context::Context;
 use crate::response::{self, Result};
 use crate::unavailable;
@@ -13,6 +14,7 @@ use api::response::page::{Link, ListedStream, write_streams};
 use api::response::refusal::Target;
 use http::request;
 use model::{Command, DeleteStream, Outcome, Slot, StreamName, limits};
+use runtime::Snapshot;
 use shard::query::{ListPoint, StreamsPage, StreamsRequest, streams};
 
 pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result {
@@ -21,7 +23,7 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
     let head = Head::read(&parts.headers)?;
     head.refuse_key("a deleted stream stays deleted, so repeating the request is safe without a key")?;
     let command = DeleteStream { stream: stream.clone().into_owned(), expected: head.expected()? };
-    match submit(context, Command::DeleteStream(command)).await? {
+    match submit(context, parts, Command::DeleteStream(command)).await? {
         Outcome::StreamDeleted { last } => {
             let mut out = Vec::with_capacity(128);
             write_deleted(&mut out, stream.as_str(), last);
@@ -38,15 +40,40 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
         list.limit.map_or(limits::PAGE_EVENTS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let from = list.cursor.as_deref().map(parse_point).transpose()?.unwrap_or_default();
     let prefix = list.prefix.clone().unwrap_or_default();
-    let page = context
-        .handle
-        .read(move |snapshot| {
-            let request = StreamsRequest { from, prefix: &prefix, limit, ..StreamsRequest::default() };
-            Ok(streams(&snapshot.state, &request)?)
-        })
-        .await
-        .map_err(|error| unavailable::read_problem(&error))?;
+    let page = read(context, &Caller::of(context, parts), from, &prefix, limit).await?;
     Ok(rendered(&page, &list, limit))
+}
+
+/// Reads a page of the streams that the caller covers. If that is not all of them, the list is read on until the page is
+/// full, so that the name in its `next` is one that the caller covers. Each read is bounded.
+async fn read(
+    context: &Context,
+    caller: &Caller,
+    mut from: ListPoint,
+    prefix: &str,
+    limit: usize,
+) -> Result<StreamsPage> {
+    let mut page = StreamsPage::default();
+    loop {
+        let (prefix, left) = (prefix.to_owned(), limit - page.streams.len());
+        let job = move |snapshot: &Snapshot| {
+            let request = StreamsRequest { from, prefix: &prefix, limit: left, ..StreamsRequest::default() };
+            Ok(streams(&snapshot.state, &request)?)
+        };
+        let found = context.handle.read(job).await.map_err(|error| unavailable::read_problem(&error))?;
+        if caller.covers_all() {
+            return Ok(found);
+        }
+        let visible = found.streams.into_iter().filter(|listed| caller.covers(listed.name.as_str()));
+        page.streams.extend(visible);
+        match found.next {
+            Some(next) if page.streams.len() < limit => from = next,
+            next => {
+                page.next = next;
+                return Ok(page);
+            }
+        }
+    }
 }
 
 fn rendered(page: &StreamsPage, list: &ListStreams, limit: usize) -> response::Response {

@@ -35,7 +35,7 @@ where
     let checks: Vec<String> = transaction.checks.iter().map(name).collect();
     let contexts = WriteContext::of_writes(&transaction.writes);
     let settled_by: Vec<Vec<Counting>> = transaction.writes.iter().map(counting).collect();
-    let outcome = submit(context, Command::Transaction(transaction)).await?;
+    let outcome = submit(context, parts, Command::Transaction(transaction)).await?;
     let Outcome::Transacted { replayed, writes } = outcome else {
         return Err(refused(context, &outcome, Target::Transaction { checks: &checks, writes: &contexts }));
     };

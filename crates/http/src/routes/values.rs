@@ -1,6 +1,7 @@
 //! `/v1/values/{value}`: write, read and delete a value; and the list of values.
 
 use super::command::{refused, submit};
+use super::lists;
 use super::parts;
 use super::watch::{self, Shown};
 use crate::body::read_whole;
@@ -21,7 +22,7 @@ use http::request;
 use http_body::Body;
 use model::{Command, Namespace, Outcome, Revision, ValueName};
 use runtime::Snapshot;
-use shard::query::StoredValue;
+use shard::query::{ListedValue, StoredValue};
 use std::sync::Arc;
 
 pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
@@ -34,7 +35,7 @@ where
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let put = value::put(&parts.headers, name.clone(), &body)?;
     drop(body);
-    let outcome = submit(context, Command::PutValue(put)).await?;
+    let outcome = submit(context, parts, Command::PutValue(put)).await?;
     let Outcome::ValuePut { revision, replayed } = outcome else {
         return Err(refused(context, &outcome, Target::Stream(name.as_str())));
     };
@@ -80,7 +81,7 @@ pub(super) async fn get(context: &Arc<Context>, parts: &request::Parts) -> Resul
 pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
     let name = parts::value(parts)?.into_owned();
-    match submit(context, Command::DeleteValue(value::delete(&parts.headers, name.clone())?)).await? {
+    match submit(context, parts, Command::DeleteValue(value::delete(&parts.headers, name.clone())?)).await? {
         Outcome::ValueDeleted { last } => Ok(written(name.as_str(), last)),
         outcome => Err(refused(context, &outcome, Target::Stream(name.as_str()))),
     }
@@ -89,19 +90,20 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
 pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     unavailable::check_readable(context)?;
     let list = ListValues::parse(parts.uri.query())?;
-    let (after, read_max) = (list.cursor.clone(), list.read_max());
-    let mut found = context
-        .handle
-        .read(move |snapshot| Ok(shard::query::values(&snapshot.state, after.as_ref(), read_max)?))
-        .await
-        .map_err(|error| unavailable::read_problem(&error))?;
-    let next =
-        end_names(&list, "/v1/values", &mut found.items, found.goes_on_after, |value| value.name.as_str());
+    let found = lists::read(context, parts, &list, (name, ValueName::new), |snapshot, after, max| {
+        Ok(shard::query::values(&snapshot.state, after, max)?)
+    });
+    let mut found = found.await?;
+    let next = end_names(&list, "/v1/values", &mut found.items, found.goes_on_after, name);
     let mut out = Vec::with_capacity(128 * found.items.len() + 64);
     write_list(&mut out, "values", &found.items, next.as_deref(), |out, value| {
         write_listed(out, value.name.as_str(), value.revision, &value.content_type, value.bytes);
     });
     Ok(response::json(out))
+}
+
+fn name(value: &ListedValue) -> &str {
+    value.name.as_str()
 }
 
 fn shown(name: &ValueName<'_>, found: Option<&StoredValue>) -> Shown {

@@ -1,12 +1,17 @@
 //! A node with its HTTP side, on threads of its own, stopped when it is dropped.
 
 use http_server::HttpOptions;
+use http_server::access::admin::{self, Secret};
+use http_server::options::Access;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::thread::JoinHandle;
 use telemetry::Metrics;
 use telemetry::metrics::Build;
 use tokio::sync::oneshot;
+
+/// The token of an administrator, on nodes that ask for tokens.
+pub(crate) const ADMIN: &str = "the-token-of-the-first-administrator";
 
 pub(crate) struct Node {
     pub(crate) address: SocketAddr,
@@ -24,6 +29,12 @@ impl Node {
         Self::on(tempfile::tempdir().unwrap(), options, 0)
     }
 
+    /// Asks for tokens. Its administrator has [`ADMIN`].
+    pub(crate) fn with_tokens() -> Self {
+        let attempts_burst = 1_000_000;
+        Self::with(HttpOptions { access: Access::Tokens, attempts_burst, ..HttpOptions::default() })
+    }
+
     /// On a disk that has less free space than the node's reserve.
     pub(crate) fn without_space() -> Self {
         let node = Self::on(tempfile::tempdir().unwrap(), HttpOptions::default(), u64::MAX);
@@ -39,11 +50,16 @@ impl Node {
     }
 
     /// Stops gracefully, lets `change` change the files, and starts again on them.
-    pub(crate) fn restart_after(mut self, change: impl FnOnce(&Path)) -> Self {
+    pub(crate) fn restart_after(self, change: impl FnOnce(&Path)) -> Self {
+        self.restart_with(HttpOptions::default(), change)
+    }
+
+    /// As [`Self::restart_after`], with other options.
+    pub(crate) fn restart_with(mut self, options: HttpOptions, change: impl FnOnce(&Path)) -> Self {
         self.stop();
         let data = self.data.take().unwrap();
         change(data.path());
-        Self::on(data, HttpOptions::default(), 0)
+        Self::on(data, options, 0)
     }
 
     /// Waits until the node has stopped on its own, and returns why.
@@ -59,6 +75,7 @@ impl Node {
         node_options.segment_bytes = 1 << 20;
         node_options.write_task = http_server::write_reaction_task;
         node_options.space_reserve_bytes = space_reserve_bytes;
+        let asks_for_tokens = options.access == Access::Tokens;
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -71,12 +88,18 @@ impl Node {
                 let (handle, task) = runtime::start(&node_options, &metrics).unwrap();
                 let address = listener.local_addr().unwrap();
                 let (http_ended, node_may_end) = oneshot::channel::<()>();
+                let given = handle.clone();
+                let asks = options.access == Access::Tokens;
                 let http = tokio::spawn(async move {
                     let stop = async { drop(stopped.await) };
                     http_server::serve(listener, handle, options, metrics, stop).await;
                     drop(http_ended);
                 });
                 listening.send(address).unwrap();
+                if asks {
+                    let secret = Secret::given(ADMIN).unwrap();
+                    tokio::spawn(async move { admin::give(&given, &secret).await.unwrap() });
+                }
                 task.run(async move { drop(node_may_end.await) }).await?;
                 http.await.unwrap();
                 Ok(())
@@ -89,7 +112,22 @@ impl Node {
             data: Some(data),
         };
         node.until_ready();
+        if asks_for_tokens {
+            node.until_known();
+        }
         node
+    }
+
+    /// Waits until the node knows its administrator.
+    fn until_known(&self) {
+        let authorization = format!("Bearer {ADMIN}");
+        for _ in 0..10_000 {
+            if self.request("GET", "/v1", &[("authorization", &authorization)], "").status == 200 {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("the node does not know its administrator");
     }
 
     fn until_ready(&self) {

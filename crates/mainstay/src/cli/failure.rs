@@ -103,6 +103,10 @@ impl From<Error> for Failure {
             _ => Class::Local,
         };
         let advice = match &error {
+            Error::Problem(problem) if problem.status == 401 => Some(
+                "MAINSTAY_TOKEN or --token-file gives the token; an administrator creates one with `mainstay token new`."
+                    .into(),
+            ),
             Error::Problem(problem) => problem.advice().map(str::to_owned),
             Error::Connect { .. } => Some(
                 "Is a node running there? `mainstay serve` starts one; --url or MAINSTAY_URL selects another."

@@ -9,6 +9,7 @@
 //! | [`enqueue`], [`work`], [`tasks`] | task queues |
 //! | [`schedules`] | schedules |
 //! | [`reactions`] | tasks that follow from events |
+//! | [`token`] | who may do what |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`status`] | whether a node is ready |
 //! | [`demo`] | shows failures and their cures, without a node |
@@ -39,15 +40,18 @@ mod status;
 pub(crate) mod streams;
 pub(crate) mod tasks;
 mod tenants;
+mod token;
 pub(crate) mod values;
 pub(crate) mod work;
 mod workers;
 
 use crate::{bench, config, tour};
 use clap::{Parser, Subcommand};
-use failure::Result;
+use failure::{Failure, Result};
+use mainstay_client::ClientBuilder;
 use mainstay_client::blocking::Client;
 use output::Output;
+use std::path::PathBuf;
 
 /// Event streams, transactions and task queues in one durable node.
 #[derive(Debug, Parser)]
@@ -59,6 +63,8 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The variable with the token that client commands send.
+const TOKEN_VARIABLE: &str = "MAINSTAY_TOKEN";
 /// The heading of the options that every command has, so that a command's own options come first.
 const GLOBAL: &str = "Global options";
 
@@ -74,6 +80,12 @@ pub(crate) struct Global {
         help_heading = GLOBAL
     )]
     pub(crate) url: String,
+    /// File with the token that client commands send, for a node that asks for tokens
+    ///
+    /// Or set MAINSTAY_TOKEN to the token itself. There is no option for it, because everyone on a machine can see
+    /// the options of its processes.
+    #[arg(long, global = true, env = "MAINSTAY_TOKEN_FILE", value_name = "FILE", help_heading = GLOBAL)]
+    pub(crate) token_file: Option<PathBuf>,
     /// Output format
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = GLOBAL)]
     pub(crate) output: Output,
@@ -81,12 +93,25 @@ pub(crate) struct Global {
 
 impl Global {
     pub(crate) fn client(&self) -> Result<Client> {
-        Ok(Client::new(&self.url)?)
+        Ok(self.builder()?.build_blocking()?)
+    }
+
+    /// A client of the node, with the token that was given.
+    pub(crate) fn builder(&self) -> Result<ClientBuilder> {
+        let builder = mainstay_client::Client::builder(&self.url);
+        let token = match (&self.token_file, std::env::var(TOKEN_VARIABLE)) {
+            (Some(file), _) => std::fs::read_to_string(file).map_err(|error| {
+                Failure::usage(format!("cannot read the token from {}: {error}", file.display()))
+            })?,
+            (None, Ok(token)) => token,
+            (None, Err(_)) => return Ok(builder),
+        };
+        Ok(builder.token(token))
     }
 
     /// Runs calls of the async client.
     fn run<T>(&self, calls: impl AsyncFnOnce(mainstay_client::Client) -> Result<T>) -> Result<T> {
-        let client = mainstay_client::Client::new(&self.url)?;
+        let client = self.builder()?.build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(calls(client))
     }
@@ -184,6 +209,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: idempotency::Command,
     },
+    /// Create, list and revoke tokens: who may do what
+    Token {
+        #[command(subcommand)]
+        command: token::Command,
+    },
     /// Show the configuration
     Config {
         #[command(subcommand)]
@@ -230,6 +260,7 @@ impl Cli {
             Command::Breakers { command } => breakers::run(&global, command),
             Command::Values { command } => values::run(&global, command),
             Command::Idempotency { command } => idempotency::run(&global, &command),
+            Command::Token { command } => token::run(&global, command),
             Command::Config { command } => show::config(&global, &command),
             Command::Completions(args) => show::completions(&args),
             Command::Bench { command } => bench::run(&global, &command),

@@ -21,6 +21,7 @@
 //! | [`schedule`], [`schedules`], [`schedule_set`] | one schedule, the list of schedules, and the names of an owner's |
 //! | [`schedule_tally`] | how many schedules there are, and how they are |
 //! | [`reaction`], [`reactions`] | one reaction, and all of them |
+//! | [`tokens`] | all tokens |
 //! | [`tasks_sought`], [`dead_classes`] | tasks to be changed alike, and dead letters by class |
 //! | [`group`] | one group and its members |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
@@ -41,6 +42,7 @@ mod schedule;
 mod stream;
 mod streams;
 mod tenant;
+mod token;
 mod value;
 
 pub use breaker::{
@@ -65,4 +67,5 @@ pub use schedule::{ScheduleView, due_schedule, schedule, schedule_set, schedule_
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
 pub use tenant::{TenantView, tenant, tenants, unnamed_tenant};
+pub use token::{TokenView, tokens};
 pub use value::{ListedValue, StoredValue, value, values};

@@ -6,6 +6,7 @@
 //! event.
 
 use crate::heads::Stream;
+use crate::json::{member, number, text};
 use crate::overlay::Overlay;
 use crate::queue::history::failures;
 use crate::queue::payload;
@@ -16,7 +17,6 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 use format::row::TaskPart;
 use model::{Cursor, Filled, Fingerprint, Identity, NewEvent, View, ViewError};
 use xxhash_rust::xxh3::xxh3_128;
@@ -109,34 +109,6 @@ fn envelope<V: View>(
     }
     out.push_str("}}");
     Ok(out.into_bytes())
-}
-
-fn member(out: &mut String, name: &str, value: &str) {
-    out.push_str(",\"");
-    out.push_str(name);
-    out.push_str("\":");
-    text(out, value);
-}
-
-fn number(out: &mut String, name: &str, value: u64) {
-    // Writing to a string cannot fail.
-    let _ = write!(out, ",\"{name}\":{value}");
-}
-
-/// Writes a JSON string.
-fn text(out: &mut String, value: &str) {
-    out.push('"');
-    for c in value.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

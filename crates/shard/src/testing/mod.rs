@@ -108,9 +108,13 @@ impl Default for Store {
 }
 
 /// Runs the lines of a script, which `;` divides, and returns the last one's outcome.
-pub(crate) fn play(script: &str, line: impl FnMut(&str) -> String) -> String {
-    let lines = script.split(';').map(str::trim).filter(|line| !line.is_empty());
-    lines.map(line).next_back().unwrap_or_default()
+pub(crate) fn play(script: &str, mut line: impl FnMut(&str) -> String) -> String {
+    let mut outcome = String::new();
+    // Every line is run, not only the last one.
+    for text in script.split(';').map(str::trim).filter(|line| !line.is_empty()) {
+        outcome = line(text);
+    }
+    outcome
 }
 
 impl Store {

@@ -7,6 +7,7 @@ use reference_model::Simple;
 use reference_model::queue::draw::{NAMES, name};
 use reference_model::queue::groups::{Group, Is, Stands};
 use reference_model::queue::{Ended, EndedBy, Queue, State, Task, limit};
+use reference_model::token::Token;
 use seeded_rng::Rng;
 use shard::query::{
     self, AttemptEnd, AttemptView, BlockedOn, ClaimView, Closed, FailureView, FollowerView, GroupCounts,
@@ -353,4 +354,22 @@ pub(crate) fn reactions(model: &Simple, rows: &Rows) {
     assert_eq!(found, ours);
     let kept = |kind: u8| rows.keys().filter(|key| key[6] == kind).count();
     assert_eq!(kept(147), ours.len());
+}
+
+/// Compares all tokens.
+pub(crate) fn tokens(model: &Simple, rows: &Rows) {
+    let mut ours = model.tokens.clone();
+    ours.sort_by_key(|token| token.id);
+    let found = query::tokens(rows, Slot(0)).unwrap().into_iter().map(|view| Token {
+        id: view.id,
+        hash: view.hash,
+        settings: view.settings,
+        created: view.created.0,
+        expires: view.expires.map(|expires| expires.0),
+        used: view.used.map(|used| used.0),
+    });
+    assert_eq!(found.collect::<Vec<_>>(), ours);
+    let kept = |kind: u8| rows.keys().filter(|key| key[6] == kind).count();
+    let used = ours.iter().filter(|token| token.used.is_some()).count();
+    assert_eq!((kept(152), kept(59)), (ours.len(), used), "rows of tokens and of their use");
 }

@@ -9,7 +9,7 @@ use model::{
 use reference_model::breaker;
 use reference_model::queue::{Task, check, draw};
 use reference_model::schedule::draw as ticks;
-use reference_model::{Simple, draw as streams, reaction};
+use reference_model::{Simple, draw as streams, reaction, token};
 use seeded_rng::Rng;
 use shard::{Agenda, Applied, Shard, ShardOptions};
 use std::collections::BTreeMap;
@@ -55,11 +55,13 @@ impl World {
         self.entry(clock, &commands);
         reads::compare(&mut self.rng, &self.model, &self.rows);
         reads::reactions(&self.model, &self.rows);
+        reads::tokens(&self.model, &self.rows);
         self.nothing_due_is_forgotten();
     }
 
     fn draw(&mut self) -> Command<'static> {
-        match self.rng.below(31) {
+        match self.rng.below(33) {
+            31..=32 => token::command(&mut self.rng, &self.model),
             28..=30 => breaker::command(&mut self.rng, &self.model),
             20..=23 => ticks::command(&mut self.rng, &self.model),
             24..=27 => ticks::own_command(&mut self.rng, &self.model),

@@ -8,6 +8,7 @@ mod queue;
 mod reaction;
 mod schedule;
 mod tenant;
+mod token;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -20,6 +21,7 @@ pub use queue::*;
 pub use reaction::*;
 pub use schedule::*;
 pub use tenant::*;
+pub use token::*;
 
 /// All of them, as components of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
@@ -170,6 +172,12 @@ pub use tenant::*;
     QueueBreaker,
     BreakerList,
     ListedBreaker,
+    TokenSettings,
+    Role,
+    TokenCreated,
+    Token,
+    TokenList,
+    TokenRevoked,
     TenantSettings,
     TenantInForce,
     Tenant,

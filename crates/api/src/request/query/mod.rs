@@ -11,8 +11,8 @@ use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
 use model::{
-    BreakerName, Cursor, LeaseName, LimitName, NameError, Order, QueueName, Revision, ScheduleName,
-    TaskState, TenantName, ValueName, limits,
+    BreakerName, Cursor, LeaseName, LimitName, Order, QueueName, Revision, ScheduleName, TaskState,
+    TenantName, ValueName, limits,
 };
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
@@ -362,10 +362,10 @@ impl ListSchedules {
 }
 
 impl<N> ListNames<N> {
-    fn read(
+    pub(in crate::request) fn read<E>(
         operation: Operation,
         query: Option<&str>,
-        name: impl Fn(String) -> std::result::Result<N, NameError>,
+        name: impl Fn(String) -> std::result::Result<N, E>,
     ) -> Result<Self> {
         let mut list = Self { cursor: None, limit: None };
         let mut parameters = Parameters::of(operation, query);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::media::ReadForm::{Follow, Json, Lines};
+use crate::request::token::ListTokens;
 use model::Wall;
 
 const CURSOR: &str = "00000000000000070007";
@@ -168,6 +169,7 @@ fn every_parameter_of_the_contract_can_be_used() {
                 Operation::ListBreakers => ListBreakers::parse(Some(&query)).map(drop),
                 Operation::ListLimits => ListLimits::parse(Some(&query)).map(drop),
                 Operation::ListTenants => ListTenants::parse(Some(&query)).map(drop),
+                Operation::ListTokens => ListTokens::parse(Some(&query.replace(CURSOR, "initial"))).map(drop),
                 Operation::ListSchedules => ListSchedules::parse(Some(&query)).map(drop),
                 other => panic!("{other:?} has parameters that no test reads"),
             };

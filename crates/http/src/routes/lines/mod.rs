@@ -13,6 +13,7 @@
 mod in_flight;
 mod splitter;
 
+use crate::access::Caller;
 use crate::activity::Activity;
 use crate::body::next_part;
 use crate::context::Context;
@@ -65,6 +66,7 @@ where
     }
     let mut lines = Lines {
         context: Arc::clone(context),
+        caller: Caller::of(context, parts),
         body,
         trace: head.trace(),
         activity,
@@ -90,6 +92,8 @@ where
 /// One request's lines.
 struct Lines<B> {
     context: Arc<Context>,
+    /// Each line is checked against what this caller may do.
+    caller: Caller,
     body: B,
     trace: Option<Trace>,
     activity: Option<Arc<Activity>>,
@@ -228,10 +232,10 @@ where
             return false;
         };
         let stream = held.append.stream.as_str().to_owned();
-        let submitted = self.context.handle.submit_or_wait(Command::Append(held.append)).await;
+        let submitted = self.context.handle.submit_or_wait(&self.caller, Command::Append(held.append)).await;
         self.in_flight.push_back(match submitted {
             Ok(pending) => InFlight::new(&self.context, held.line, stream, pending, Some(bytes)),
-            Err(error) => InFlight::refused(&self.context, held.line, unavailable::problem(&error)),
+            Err(problem) => InFlight::refused(&self.context, held.line, problem),
         });
         true
     }

@@ -70,7 +70,7 @@ where
     let (mut changed, mut kept) = (0, 0);
     if !found.tasks.is_empty() {
         let command = command(queue, &request, kind, found.tasks.clone());
-        let outcome = submit(context, Command::ChangeTasks(command)).await?;
+        let outcome = submit(context, parts, Command::ChangeTasks(command)).await?;
         let Outcome::TasksChanged(done) = outcome else {
             return Err(refused(context, &outcome, Target::Queue));
         };
@@ -119,6 +119,7 @@ fn command(
 /// `POST /v1/queues/{queue}/tasks/{id}/replay` with a body.
 pub(in crate::routes) async fn replay(
     context: &Context,
+    parts: &request::Parts,
     queue: QueueName<'static>,
     task: TaskRef<'static>,
     request: &ReplayRequest<'_>,
@@ -138,7 +139,7 @@ pub(in crate::routes) async fn replay(
         envelope = Some(Cow::Owned(request.edited(&found.envelope)?));
     }
     let command = ReplayTask { queue, task, to: request.to.clone(), envelope };
-    match submit(context, Command::ReplayTask(command)).await? {
+    match submit(context, parts, Command::ReplayTask(command)).await? {
         Outcome::DeadLetterSettled => Ok(()),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }

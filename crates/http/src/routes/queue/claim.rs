@@ -1,5 +1,6 @@
 //! `POST /v1/queues/{queue}/claims`: gives tasks to a worker, after it has said what became of earlier ones.
 
+use crate::access::Caller;
 use crate::activity::Activity;
 use crate::body::read_whole;
 use crate::context::Context;
@@ -38,7 +39,7 @@ where
         return Ok(claimed_response(&claimed, &[]));
     }
     // Both go into one entry, so that they share its fsync.
-    let settling = Settling::begin(context, &request.claim.queue, settle.settlements)?;
+    let settling = Settling::begin(context, parts, &request.claim.queue, settle.settlements)?;
     let claimed = claim(context, parts, request).await;
     let settled = settling.end(context).await?;
     // The settlements have happened, and the response must say so. What prevents this claim is the response to the next one.
@@ -56,7 +57,7 @@ fn claimed_response(claimed: &Claimed, settled: &[(&str, Settled)]) -> Response 
 async fn claim(context: &Context, parts: &request::Parts, request: ClaimRequest) -> Result<Claimed> {
     let mut asking = context.workers.ask(&request);
     let outcome = if request.wait.is_zero() {
-        submit(context, Command::Claim(request.claim)).await?
+        submit(context, parts, Command::Claim(request.claim)).await?
     } else {
         wait_for_tasks(context, parts, request).await?
     };
@@ -74,7 +75,7 @@ async fn claim(context: &Context, parts: &request::Parts, request: ClaimRequest)
 /// Waits until the claim has tasks, or its time has passed, or the client has left, or the server stops. Tasks that are granted while this ends
 /// go back to their queue.
 async fn wait_for_tasks(context: &Context, parts: &request::Parts, request: ClaimRequest) -> Result<Outcome> {
-    let pending = context.handle.claim(request.claim).map_err(|error| unavailable::problem(&error))?;
+    let pending = context.handle.claim(&Caller::of(context, parts), request.claim)?;
     let _counted = context.metrics.queue(Queue::WaitingClaims).depth.hold();
     let mut stopping = context.stopping.clone();
     // Over HTTP/2, the request of a client that has left is dropped.

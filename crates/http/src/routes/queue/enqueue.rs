@@ -30,7 +30,7 @@ where
     let enqueue = head.read(queue, &body, context.handle.wall_now())?;
     drop(body);
     let enqueuing = EnqueueContext::of(&enqueue);
-    let outcome = submit(context, Command::Enqueue(enqueue)).await?;
+    let outcome = submit(context, parts, Command::Enqueue(enqueue)).await?;
     let Outcome::Enqueued(enqueued) = outcome else {
         return Err(refused(context, &outcome, Target::Queue));
     };

@@ -4,6 +4,7 @@ use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, Result};
 use crate::routes::command::{refused, submit};
+use crate::routes::lists;
 use crate::routes::parts;
 use crate::unavailable;
 use api::media;
@@ -62,7 +63,7 @@ where
     let settings = settings::read(&parts.headers, &body)?;
     drop(body);
     let command = PutQueue { queue: queue.clone().into_owned(), settings: settings.clone() };
-    match submit(context, Command::PutQueue(command)).await? {
+    match submit(context, parts, Command::PutQueue(command)).await? {
         Outcome::QueuePut => {
             let mut out = Vec::with_capacity(320);
             write_settings(&mut out, queue.as_str(), &settings);
@@ -75,12 +76,11 @@ where
 pub(in crate::routes) async fn list(context: &Context, parts: &request::Parts) -> Result {
     unavailable::check_readable(context)?;
     let list = ListQueues::parse(parts.uri.query())?;
-    let (after, read_max) = (list.cursor.clone(), list.read_max());
-    let mut queues = context
-        .handle
-        .read(move |snapshot| Ok(query::queues(&snapshot.state, after.as_ref(), read_max)?))
-        .await
-        .map_err(|error| unavailable::read_problem(&error))?;
+    let found =
+        lists::read(context, parts, &list, (QueueName::as_str, QueueName::new), |snapshot, after, max| {
+            Ok(lists::whole(query::queues(&snapshot.state, after, max)?))
+        });
+    let mut queues = found.await?.items;
     let next = end_names(&list, "/v1/queues", &mut queues, None, QueueName::as_str);
     let mut out = Vec::with_capacity(64 * queues.len() + 64);
     write_queues(&mut out, queues.iter().map(QueueName::as_str), next.as_deref());

@@ -1,5 +1,6 @@
 //! What workers say about tasks that they have claimed.
 
+use crate::access::Caller;
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, LINES, Result};
@@ -38,7 +39,7 @@ where
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let settlement = read_one(&parts.headers, kind, task, slot, &body)?;
     drop(body);
-    let settled = settle(context, &queue, vec![settlement]).await?;
+    let settled = settle(context, parts, &queue, vec![settlement]).await?;
     let settled = *settled.first().ok_or_else(|| Problem::new(Code::Internal, "the outcome is empty"))?;
     let mut out = Vec::with_capacity(RESULT_BYTES);
     write_settled(&mut out, settled)?;
@@ -65,7 +66,7 @@ where
         })
         .collect();
     let settled =
-        if settlements.is_empty() { Vec::new() } else { settle(context, &queue, settlements).await? };
+        if settlements.is_empty() { Vec::new() } else { settle(context, parts, &queue, settlements).await? };
     let mut out = Vec::with_capacity(RESULT_BYTES * lines.len());
     write_settled_lines(&mut out, &lines, &settled);
     Ok(response::whole(LINES, out))
@@ -73,10 +74,11 @@ where
 
 async fn settle(
     context: &Context,
+    parts: &request::Parts,
     queue: &QueueName<'_>,
     settlements: Vec<Settlement<'static>>,
 ) -> Result<Vec<Settled>> {
-    Settling::begin(context, queue, settlements)?.end(context).await
+    Settling::begin(context, parts, queue, settlements)?.end(context).await
 }
 
 /// Settlements that are on their way to the node.
@@ -89,12 +91,13 @@ impl Settling {
     /// Submits the settlements. Commands that are submitted later come after them.
     pub(super) fn begin(
         context: &Context,
+        parts: &request::Parts,
         queue: &QueueName<'_>,
         settlements: Vec<Settlement<'static>>,
     ) -> Result<Self> {
         let countings = settlements.iter().map(Counting::of).collect();
         let command = Command::Settle(Settle { queue: queue.clone().into_owned(), settlements });
-        let pending = context.handle.submit(command).map_err(|error| unavailable::problem(&error))?;
+        let pending = context.handle.submit(&Caller::of(context, parts), command)?;
         Ok(Self { pending, countings })
     }
 

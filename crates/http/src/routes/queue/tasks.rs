@@ -204,7 +204,7 @@ pub(in crate::routes) async fn cancel(context: &Context, parts: &request::Parts)
     let task = parts::owned_task(parts::task(parts, slot_of(&queue))?);
     let id = written(&task, &queue);
     let command = Command::CancelTask(CancelTask { queue: queue.into_owned(), task });
-    match submit(context, command).await? {
+    match submit(context, parts, command).await? {
         Outcome::TaskCancelled(state) => Ok(changed(&id, task_state(state))),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }
@@ -223,9 +223,9 @@ where
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let request = ReplayRequest::read(&parts.headers, &body)?;
     if request.edits() || request.to.is_some() {
-        change::replay(context, queue.into_owned(), task, &request).await?;
+        change::replay(context, parts, queue.into_owned(), task, &request).await?;
     } else {
-        settle_dead(context, queue.into_owned(), task, DeadLetterEnd::Replay).await?;
+        settle_dead(context, parts, queue.into_owned(), task, DeadLetterEnd::Replay).await?;
     }
     Ok(changed(&id, "replayed"))
 }
@@ -237,17 +237,18 @@ pub(in crate::routes) async fn drop_dead(context: &Context, parts: &request::Par
     let queue = parts::queue(parts)?;
     let task = parts::owned_task(parts::task(parts, slot_of(&queue))?);
     let id = written(&task, &queue);
-    settle_dead(context, queue.into_owned(), task, DeadLetterEnd::Drop).await?;
+    settle_dead(context, parts, queue.into_owned(), task, DeadLetterEnd::Drop).await?;
     Ok(changed(&id, "dropped"))
 }
 
 async fn settle_dead(
     context: &Context,
+    parts: &request::Parts,
     queue: QueueName<'static>,
     task: TaskRef<'static>,
     end: DeadLetterEnd,
 ) -> Result<()> {
-    match submit(context, Command::SettleDeadLetter(SettleDeadLetter { queue, task, end })).await? {
+    match submit(context, parts, Command::SettleDeadLetter(SettleDeadLetter { queue, task, end })).await? {
         Outcome::DeadLetterSettled => Ok(()),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }

@@ -32,7 +32,7 @@ where
     drop(body);
     let mut out = Vec::with_capacity(128);
     write_weight(&mut out, put.queue.as_str(), put.tenant.as_str(), put.weight);
-    match submit(context, Command::PutTenant(put)).await? {
+    match submit(context, parts, Command::PutTenant(put)).await? {
         Outcome::TenantPut => Ok(response::json(out)),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }
@@ -58,7 +58,7 @@ pub(in crate::routes) async fn delete(context: &Context, parts: &request::Parts)
     tenant::check_delete(&parts.headers)?;
     let mut out = Vec::with_capacity(128);
     write_weight(&mut out, queue.as_str(), tenant.as_str(), 1);
-    match submit(context, Command::DeleteTenant(DeleteTenant { queue, tenant })).await? {
+    match submit(context, parts, Command::DeleteTenant(DeleteTenant { queue, tenant })).await? {
         Outcome::TenantDeleted { .. } => Ok(response::json(out)),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }

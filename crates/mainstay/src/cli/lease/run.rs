@@ -57,7 +57,7 @@ pub(super) fn run(global: &Global, args: Args) -> Result {
 /// A client whose requests fail soon enough to be tried again before the time is up.
 fn client(global: &Global, args: &Args) -> Result<Client> {
     let timeout = args.ask.ttl / 6;
-    let client = Client::builder(&global.url).retry(Retry::never());
+    let client = global.builder()?.retry(Retry::never());
     Ok(client.connect_timeout(timeout).timeout(timeout).build()?)
 }
 

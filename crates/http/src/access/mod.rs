@@ -1,0 +1,132 @@
+//! Who may do what: the one point that each request passes, and the node behind it.
+//!
+//! ```text
+//!   request ─► Authority::admit ─► Caller ─► route ─► Node::submit ─► mailbox
+//!               │ token: known? expired?       │         names of the command, audit
+//!               │ role, name in the path       └─► reads: lists and events that the caller covers
+//!               └ failed attempts
+//!   state ─► Tokens (a table in memory, renewed with each change) ─► Ending: ends what waits or streams
+//! ```
+//!
+//! On a node whose access is open, each of these is one comparison. On any other, everything is denied that was not
+//! admitted: a route without a [`Caller`] acts for nobody, and [`Node`] is the only way to the mailbox.
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`table`] | the tokens, by id; finding the one that a request has |
+//! | [`tokens`] | keeps the table as the state says |
+//! | [`attempts`] | limits failed attempts by address |
+//! | [`caller`] | who sent a request, and what it covers |
+//! | [`ending`] | ends requests and responses whose token is not valid any more |
+//! | [`node`] | the node, behind the check of every command |
+//! | [`admin`] | the first token of an administrator |
+
+pub mod admin;
+mod attempts;
+mod caller;
+mod ending;
+mod node;
+mod table;
+mod tokens;
+
+pub(crate) use attempts::Peer;
+pub(crate) use caller::Caller;
+pub(crate) use ending::Ending;
+pub(crate) use node::Node;
+
+use crate::options::{Access, HttpOptions};
+use crate::response::Result;
+use crate::unavailable;
+use api::contract::{Access as Needs, Operation};
+use api::{Code, Problem, access};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Request, request};
+use model::limits;
+use runtime::{Handle, Unavailable};
+use std::sync::Arc;
+use tokens::Tokens;
+
+/// Decides who may run which operation.
+#[derive(Debug)]
+pub(crate) struct Authority(Option<Arc<Tokens>>);
+
+impl Authority {
+    /// With tokens, it begins to keep a table of them, until it is dropped.
+    pub(crate) fn new(options: &HttpOptions, handle: &Handle) -> Self {
+        Self(match options.access {
+            Access::Open => None,
+            Access::Tokens => Some(Tokens::keep(handle, options.attempts_burst)),
+        })
+    }
+
+    /// Whether everyone may do everything.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Says where a request comes from, if that matters.
+    pub(crate) fn from<B>(&self, peer: Peer, mut request: Request<B>) -> Request<B> {
+        if !self.is_open() {
+            request.extensions_mut().insert(peer);
+        }
+        request
+    }
+
+    /// Admits a request to an operation, or denies it. What follows finds the [`Caller`] in `parts`. For as long as the
+    /// request or its response takes, the [`Ending`] must be heeded.
+    ///
+    /// # Errors
+    /// Why the request is denied.
+    pub(crate) fn admit(&self, operation: Operation, parts: &mut request::Parts) -> Result<Option<Ending>> {
+        let Some(tokens) = &self.0 else { return Ok(None) };
+        if operation.description().access == Needs::Public {
+            return Ok(None);
+        }
+        let peer = parts.extensions.get::<Peer>().copied().unwrap_or_default();
+        let text = bearer(&parts.headers)?;
+        let known = tokens.find(text, peer)?;
+        access::check(operation, parts.uri.path(), &known.settings)?;
+        tokens.note_use(&known);
+        parts.extensions.insert(Caller::Token { token: Arc::clone(&known), operation });
+        Ok(Some(Ending::new(Arc::clone(tokens), known)))
+    }
+
+    /// Makes the table what the state says now. Then a token that was created is valid, and one that was revoked is not.
+    ///
+    /// # Errors
+    /// When the state cannot be read now. The table follows as soon as it can.
+    pub(crate) async fn renew(&self) -> Result<(), Unavailable> {
+        match &self.0 {
+            Some(tokens) => tokens.renew().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// The token of a request.
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    let mut sent = headers.get_all(AUTHORIZATION).iter();
+    let missing = |detail: &'static str| Problem::new(Code::TokenMissing, detail).header("authorization");
+    let (first, second) = (sent.next(), sent.next());
+    let Some(value) = first else {
+        return Err(missing("the request has no `Authorization` header"));
+    };
+    if second.is_some() {
+        return Err(
+            Problem::new(Code::DuplicateHeader, "`authorization` was sent twice").header("authorization")
+        );
+    }
+    let token = value.to_str().ok().and_then(|text| {
+        let (scheme, token) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    match token {
+        Some(token) if !token.is_empty() && token.len() <= limits::TOKEN_BYTES_MAX => Ok(token),
+        _ => Err(missing("`Authorization` must be `Bearer`, a space and a token")),
+    }
+}
+
+/// The problem of a node that cannot know its tokens yet.
+fn not_ready() -> Box<Problem> {
+    unavailable::problem(&Unavailable::NotReady)
+}

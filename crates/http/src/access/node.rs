@@ -1,0 +1,88 @@
+//! The node, as routes use it: reads as they are, and commands only for a caller that may send them.
+
+use super::Caller;
+use crate::response::Result;
+use crate::unavailable;
+use model::{Claim, Command, Cursor, Elapsed, Key, Wall, WithdrawLease};
+use runtime::{AskedTime, ClosedTime, Handle, Pending, ReadFailure, Snapshot, Status, Unavailable, Woken};
+use tokio::sync::watch;
+
+/// A running node behind the check of each command. Nothing else in this crate can reach its mailbox, but for what keeps
+/// the tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Node(Handle);
+
+impl Node {
+    pub(crate) const fn new(handle: Handle) -> Self {
+        Self(handle)
+    }
+
+    /// Hands a command to the node.
+    ///
+    /// # Errors
+    /// When the caller may not send it, or the node does not take it.
+    pub(crate) fn submit(&self, caller: &Caller, command: Command<'static>) -> Result<Pending> {
+        self.0.submit(caller.permitted(command)?).map_err(|error| unavailable::problem(&error))
+    }
+
+    /// As [`Self::submit`], but waits while the mailbox is full.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub(crate) async fn submit_or_wait(&self, caller: &Caller, command: Command<'static>) -> Result<Pending> {
+        let command = caller.permitted(command)?;
+        self.0.submit_or_wait(command).await.map_err(|error| unavailable::problem(&error))
+    }
+
+    /// Claims tasks, and waits until there are some.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub(crate) fn claim(&self, caller: &Caller, claim: Claim<'static>) -> Result<Pending> {
+        match caller.permitted(Command::Claim(claim))? {
+            Command::Claim(claim) => self.0.claim(claim).map_err(|error| unavailable::problem(&error)),
+            // A claim is no command of an administrator.
+            other => self.0.submit(other).map_err(|error| unavailable::problem(&error)),
+        }
+    }
+
+    /// Stops waiting for a lease that a request with this caller has asked for. If the node does not take it, the wait ends
+    /// by its time, and a grant by its own.
+    pub(crate) fn withdraw(&self, withdraw: WithdrawLease<'static>) {
+        drop(self.0.submit(Command::WithdrawLease(withdraw)));
+    }
+
+    /// See [`Handle::close_time`].
+    pub(crate) async fn close_time(&self, time: AskedTime) -> Result<ClosedTime, Unavailable> {
+        self.0.close_time(time).await
+    }
+
+    /// See [`Handle::wait`].
+    pub(crate) fn wait(&self, key: Key) -> Result<Woken, Unavailable> {
+        self.0.wait(key)
+    }
+
+    /// See [`Handle::read`].
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Snapshot) -> Result<T, ReadFailure> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        self.0.read(job).await
+    }
+
+    pub(crate) fn elapsed(&self) -> Elapsed {
+        self.0.elapsed()
+    }
+
+    pub(crate) fn visible(&self) -> watch::Receiver<Cursor> {
+        self.0.visible()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.0.status()
+    }
+
+    pub(crate) fn wall_now(&self) -> Wall {
+        self.0.wall_now()
+    }
+}
