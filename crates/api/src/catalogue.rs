@@ -54,6 +54,9 @@ catalogue! {
     BadRequest = "bad_request" 400 final "The request is not valid HTTP",
         "The request line, a header or the framing of the body violates HTTP, or a required header such as `Host` is missing.",
         "Fix the client or the proxy in front of the node. The detail says what is wrong where that is known.";
+    HttpsRequired = "https_required" 400 final "The port takes HTTPS only",
+        "The client sent HTTP without TLS, and the node has a certificate (`tls-cert`).",
+        "Use `https://` in the URL. If the node's certificate comes from an authority of your own, the client needs that authority's certificate too (`--ca` of `mainstay`, `--cacert` of curl).";
     IncompleteBody = "incomplete_body" 400 final "The body ended early",
         "The client closed its sending side before it had sent the whole body.",
         "Send the whole body, then wait for the response. A request with an incomplete body has no effect, except that complete lines of `POST /v1/events` are processed.";

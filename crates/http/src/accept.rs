@@ -49,7 +49,8 @@ pub async fn serve(
                 }
                 Ok((stream, _)) => {
                     context.metrics.queue(Queue::Connections).rejected.inc();
-                    if refusals.len() < REFUSALS_MAX {
+                    // Over TLS, telling it would take a handshake, which costs more than a connection.
+                    if refusals.len() < REFUSALS_MAX && context.options.tls.is_none() {
                         refusals.spawn(refuse(stream, context.options.connections_max));
                     }
                 }

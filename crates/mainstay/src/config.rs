@@ -4,9 +4,11 @@
 //! Values arrive as text and are parsed once, here, so that an error can name the origin to correct. Nothing here
 //! decides an outcome: replicated state does.
 
+use crate::exposure::{Missing, Transport, missing};
+use crate::tls;
 use api::request::query::parse_keep_alive;
-use http_server::{AllowedHost, AllowedOrigin};
 use http_server::options::Access;
+use http_server::{AllowedHost, AllowedOrigin};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -25,6 +27,10 @@ const FILE_VARIABLE: &str = "MAINSTAY_CONFIG";
 const KEYS: &[Key] = &[
     Key { name: "data", default: "mainstay-data" },
     Key { name: "listen", default: "127.0.0.1:7070" },
+    Key { name: "tls-cert", default: "" },
+    Key { name: "tls-key", default: "" },
+    Key { name: "tls-client-ca", default: "" },
+    Key { name: "insecure-http", default: "false" },
     Key { name: "allowed-hosts", default: "" },
     Key { name: "allowed-origins", default: "" },
     Key { name: "access", default: "auto" },
@@ -62,9 +68,21 @@ pub(crate) struct Flags {
     /// Data directory [default: mainstay-data]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) data: Option<String>,
-    /// Address to listen on; loopback only, because there is no access control yet [default: 127.0.0.1:7070]
+    /// Address to listen on; any but loopback needs TLS and tokens [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
+    /// File with the node's certificate and those above it, as PEM; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<String>,
+    /// File with the private key of the certificate, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<String>,
+    /// File with the certificates of authorities, as PEM: clients must have a certificate from one of them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_client_ca: Option<String>,
+    /// Listen without TLS where others can reach the node, because a proxy in front of it has TLS
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) insecure_http: Option<String>,
     /// Names of this node in requests, besides loopback's and the address to listen on; separated by commas
     #[arg(long, value_name = "HOSTS")]
     pub(crate) allowed_hosts: Option<String>,
@@ -112,6 +130,10 @@ impl Flags {
         match key {
             "data" => self.data.as_deref(),
             "listen" => self.listen.as_deref(),
+            "tls-cert" => self.tls_cert.as_deref(),
+            "tls-key" => self.tls_key.as_deref(),
+            "tls-client-ca" => self.tls_client_ca.as_deref(),
+            "insecure-http" => self.insecure_http.as_deref(),
             "allowed-hosts" => self.allowed_hosts.as_deref(),
             "allowed-origins" => self.allowed_origins.as_deref(),
             "access" => self.access.as_deref(),
@@ -161,6 +183,8 @@ pub(crate) struct Setting {
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
+    /// The files of TLS, if connections use it.
+    pub(crate) tls: Option<tls::Files>,
     pub(crate) allowed_hosts: Vec<AllowedHost>,
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
     pub(crate) access: Access,
@@ -190,16 +214,12 @@ pub(crate) enum ConfigError {
     Value { key: &'static str, value: String, origin: Origin, takes: &'static str },
     #[error("`{key}` has too many values (from {origin}): it takes at most {max}")]
     TooMany { key: &'static str, origin: Origin, max: usize },
+    #[error("`{set}` is set (from {origin}), and `{unset}` is not: TLS needs both")]
+    HalfOfTls { set: &'static str, origin: Origin, unset: &'static str },
     #[error(
-        "`listen` is {address} (from {origin}), which other machines can reach: without access control a node \
-         listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
+        "`listen` is {address} (from {origin}), which other machines can reach. There, a node needs more:{missing}"
     )]
-    NotLoopback { address: SocketAddr, origin: Origin },
-    #[error(
-        "`access` cannot be open (from {origin}) while `listen` is {address}, which other machines can reach: \
-         use tokens, or listen on loopback"
-    )]
-    OpenToOthers { address: SocketAddr, origin: Origin },
+    Exposed { address: SocketAddr, origin: Origin, missing: String },
 }
 
 /// The configuration of this process.
@@ -272,13 +292,26 @@ fn plain(key: &str, value: &toml::Value) -> String {
 
 fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
     let listen: SocketAddr = parse(&settings, "listen", "an address and a port, such as 127.0.0.1:7070")?;
-    if !listen.ip().is_loopback() {
-        let origin = setting(&settings, "listen").1;
-        return Err(ConfigError::NotLoopback { address: listen, origin });
+    let tls = tls_files(&settings)?;
+    let access = access(&settings, listen)?;
+    let insecure: bool = parse(&settings, "insecure-http", "true or false")?;
+    let transport = match tls {
+        Some(_) => Transport::Tls,
+        None if insecure => Transport::InsecureHttp,
+        None => Transport::Plain,
+    };
+    let missing = missing(listen, transport, access);
+    if !missing.is_empty() {
+        return Err(ConfigError::Exposed {
+            address: listen,
+            origin: setting(&settings, "listen").1,
+            missing: Missing::list(&missing),
+        });
     }
     Ok(Config {
         data: parse::<NonEmpty>(&settings, "data", "the path of a directory")?.0.into(),
         listen,
+        tls,
         allowed_hosts: list(
             &settings,
             "allowed-hosts",
@@ -289,7 +322,7 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
             "allowed-origins",
             "origins of web pages, such as https://app.example.com",
         )?,
-        access: access(&settings, listen)?,
+        access,
         admin_token_file: Some(setting(&settings, "admin-token-file").0)
             .filter(|file| !file.is_empty())
             .map(PathBuf::from),
@@ -340,6 +373,25 @@ fn list<T: FromStr>(
     Ok(values)
 }
 
+/// Certificate and key come together.
+fn tls_files(settings: &[Setting]) -> Result<Option<tls::Files>, ConfigError> {
+    let [certificate, key, client_authorities] = ["tls-cert", "tls-key", "tls-client-ca"].map(|key| {
+        let (path, origin) = setting(settings, key);
+        (!path.is_empty()).then(|| (PathBuf::from(path), origin))
+    });
+    let half = |set, origin, unset| Err(ConfigError::HalfOfTls { set, origin, unset });
+    match (certificate, key, client_authorities) {
+        (None, None, None) => Ok(None),
+        (Some((certificate, _)), Some((key, _)), authorities) => {
+            let client_authorities = authorities.map(|(path, _)| path);
+            Ok(Some(tls::Files { certificate, key, client_authorities }))
+        }
+        (Some((_, origin)), None, _) => half("tls-cert", origin, "tls-key"),
+        (None, Some((_, origin)), _) => half("tls-key", origin, "tls-cert"),
+        (None, None, Some((_, origin))) => half("tls-client-ca", origin, "tls-cert"),
+    }
+}
+
 /// Who may do what, as the configuration says it.
 enum AccessMode {
     /// What the address asks for.
@@ -360,16 +412,11 @@ impl FromStr for AccessMode {
     }
 }
 
-/// Nobody but programs on this machine may use a node without a token.
+/// Whether that is allowed where others can reach the node is for [`missing`] to say.
 fn access(settings: &[Setting], listen: SocketAddr) -> Result<Access, ConfigError> {
-    let loopback = listen.ip().is_loopback();
     match parse(settings, "access", "auto, open or tokens")? {
-        AccessMode::Always(Access::Open) if !loopback => {
-            let origin = setting(settings, "access").1;
-            Err(ConfigError::OpenToOthers { address: listen, origin })
-        }
         AccessMode::Always(access) => Ok(access),
-        AccessMode::Auto if loopback => Ok(Access::Open),
+        AccessMode::Auto if listen.ip().to_canonical().is_loopback() => Ok(Access::Open),
         AccessMode::Auto => Ok(Access::Tokens),
     }
 }
@@ -480,7 +527,8 @@ mod tests {
         assert_eq!(config.log_format, LogFormat::Auto);
         assert_eq!(config.keep_alive, Duration::from_secs(3));
         assert_eq!(config.access, Access::Open);
-        let origin = |key| config.settings.iter().find(|setting| setting.key == key).unwrap().origin.to_string();
+        let origin =
+            |key| config.settings.iter().find(|setting| setting.key == key).unwrap().origin.to_string();
         for (key, from) in [
             ("data", "flag --data"),
             ("listen", "environment MAINSTAY_LISTEN"),
@@ -500,7 +548,7 @@ mod tests {
             (&[], Some("cache-size = true"), "`cache-size` cannot be \"true\" (from file m.toml)"),
             (&[("MAINSTAY_CACHE_SIZE", "1 parsec")], None, "(from environment MAINSTAY_CACHE_SIZE)"),
             (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "expected a size from 0 to 1 TiB"),
-            (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "listens on loopback only"),
+            (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "There, a node needs more"),
             (&[("MAINSTAY_LISTEN", "localhost")], None, "expected an address and a port"),
             (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "expected a duration from 1s to 60s"),
             (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
@@ -553,16 +601,11 @@ mod tests {
         }
     }
 
-    /// The address is checked before, so this asks the rule itself.
     #[test]
-    fn only_loopback_is_open() {
-        let check = |access: &'static str, listen: &str| {
-            let settings = [Setting {
-                key: "access",
-                value: access.to_owned(),
-                origin: Origin::Flag("--access".into()),
-            }];
-            super::access(&settings, listen.parse().unwrap()).map_err(|error| error.to_string())
+    fn only_loopback_is_open_by_itself() {
+        let check = |mode: &str, listen: &str| {
+            let environment = [("MAINSTAY_INSECURE_HTTP", "true"), ("MAINSTAY_ACCESS", mode)];
+            check(&[("listen", listen)], &environment, None).map(|config| config.access)
         };
         for (mode, listen, want) in [
             ("auto", "127.0.0.1:1", Access::Open),
@@ -575,10 +618,52 @@ mod tests {
         ] {
             assert_eq!(check(mode, listen), Ok(want), "{mode} on {listen}");
         }
-        let error = check("open", "0.0.0.0:7070").unwrap_err();
-        assert!(
-            error.contains("cannot be open (from flag --access) while `listen` is 0.0.0.0:7070"),
-            "{error}"
-        );
+    }
+
+    #[test]
+    fn a_node_that_others_can_reach_needs_tls_and_tokens_and_the_error_lists_what_is_missing() {
+        let tls = [("MAINSTAY_TLS_CERT", "c"), ("MAINSTAY_TLS_KEY", "k")];
+        let insecure = [("MAINSTAY_INSECURE_HTTP", "true")];
+        let open = ("MAINSTAY_ACCESS", "open");
+        let with = |list: &[(&'static str, &'static str)]| [list, &[open]].concat();
+        for (environment, wants) in [
+            (vec![], &["(from flag --listen)", "\n  - TLS: set `tls-cert` and `tls-key`"][..]),
+            (
+                vec![open],
+                &["\n  - TLS:", "mainstay certs", "insecure-http", "\n  - access control: `access`"],
+            ),
+            (with(&tls), &["\n  - access control: `access` must be `tokens`"]),
+            (with(&insecure), &["\n  - access control:"]),
+        ] {
+            let error = check(&[("listen", "0.0.0.0:7070")], &environment, None).unwrap_err();
+            assert!(wants.iter().all(|want| error.contains(want)), "{environment:?}: {error}");
+            let lines = if environment == [open] { 3 } else { 2 };
+            assert_eq!(error.lines().count(), lines, "nothing else is listed: {error}");
+        }
+        assert!(check(&[("listen", "0.0.0.0:7070")], &tls, None).is_ok());
+        assert!(check(&[("listen", "0.0.0.0:7070")], &insecure, None).is_ok());
+    }
+
+    #[test]
+    fn certificate_and_key_come_together() {
+        for (environment, want) in [
+            (
+                ("MAINSTAY_TLS_CERT", "c"),
+                "`tls-cert` is set (from environment MAINSTAY_TLS_CERT), and `tls-key` is not",
+            ),
+            (
+                ("MAINSTAY_TLS_KEY", "k"),
+                "`tls-key` is set (from environment MAINSTAY_TLS_KEY), and `tls-cert` is not",
+            ),
+            (("MAINSTAY_TLS_CLIENT_CA", "a"), "and `tls-cert` is not"),
+            (("MAINSTAY_INSECURE_HTTP", "yes"), "expected true or false"),
+        ] {
+            let error = check(&[], &[environment], None).unwrap_err();
+            assert!(error.contains(want), "{error}");
+        }
+        let both = check(&[], &[("MAINSTAY_TLS_CERT", "c"), ("MAINSTAY_TLS_KEY", "k")], None).unwrap();
+        let files = tls::Files { certificate: "c".into(), key: "k".into(), client_authorities: None };
+        assert_eq!(both.tls, Some(files));
+        assert_eq!(check(&[], &[("MAINSTAY_TLS_CERT", "")], None).unwrap().tls, None, "empty is unset");
     }
 }

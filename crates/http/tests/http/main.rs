@@ -51,6 +51,8 @@ mod streams;
 #[cfg(test)]
 mod tenants;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod values;
 #[cfg(test)]
 mod watch;

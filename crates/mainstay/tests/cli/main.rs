@@ -20,6 +20,7 @@ mod reactions;
 mod runbooks;
 mod schedules;
 mod systemd;
+mod tls;
 mod values;
 mod verbs;
 mod without_a_node;
