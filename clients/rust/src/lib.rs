@@ -34,6 +34,7 @@ mod readme {}
 
 mod aggregate;
 mod append;
+mod backups;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod breakers;
@@ -64,6 +65,7 @@ mod worker;
 
 pub use aggregate::{Aggregate, AggregateStream, Loaded, Update, UpdateError, Updated};
 pub use append::{Append, Appended, AppendedEvent};
+pub use backups::{Backup, BackupSegment};
 pub use breakers::{
     Breaker, BreakerForced, BreakerInfo, BreakerPermit, BreakerSettings, BreakerState, BreakerWindow,
     BreakerWorker, CallOutcome, Decision, FailedCall, GuardError, QueueBreaker, Recorded, Rejected,

@@ -162,6 +162,9 @@ catalogue! {
     TokenNotFound = "token_not_found" 404 final "The token does not exist",
         "No token has this id: it never existed, or it was revoked before.",
         "Check the id. `mainstay token list` lists all tokens.";
+    BackupNotFound = "backup_not_found" 404 final "The backup is not under way",
+        "No backup with this id is under way, or it has no such segment or chunk. A backup ends when its client ends it, when nothing was read from it for ten minutes, and when the node stops.",
+        "Begin another backup. `mainstay backup` copies only what it does not have yet.";
     MethodNotAllowed = "method_not_allowed" 405 final "The path does not support this method",
         "The path exists, but not with this method. `Allow` lists the methods it supports.",
         "Use one of those methods.";
@@ -219,6 +222,9 @@ catalogue! {
     OtherStore = "other_store" 409 final "This is a different store",
         "The request names a store identity in `Mainstay-Store`, and this node serves another store. Cursors and revisions belong to one store: after an import or a reinstallation they mean something else.",
         "Check that the client talks to the right node. If the store was replaced on purpose, discard saved cursors, read from the start, and use the identity in `store` from now on.";
+    BeyondRestore = "beyond_restore" 409 final "The store was restored, and its history ends before this cursor",
+        "This store was restored from a backup of the store that the request names, and the cursor was given out after that backup: what the reader has seen since then is not in this store.",
+        "Undo what came of events after the cursor in `restored_through`, and read on from there with the identity in `store`. Or restore a later backup.";
     WrongTaskState = "wrong_task_state" 409 final "The task is not in a state for this request",
         "Only unfinished tasks can be cancelled, and only dead letters can be replayed or dropped. `state` says where the task stands.",
         "Read the task, and decide again.";
@@ -276,6 +282,9 @@ catalogue! {
     QueueFull = "queue_full" 429 retry "The queue is full",
         "The queue holds as many unfinished tasks as its settings allow (`backlog_max`). No task of the request was enqueued.",
         "Wait for the number of seconds in `Retry-After`, then send the request again. Add workers, or raise `backlog_max`.";
+    TooManyBackups = "too_many_backups" 429 retry "Too many backups are under way",
+        "At most 2 backups may be under way at a time. One that was abandoned ends after ten minutes.",
+        "Wait for the number of seconds in `Retry-After`, then send the request again.";
     HeadTooLarge = "head_too_large" 431 final "The request headers are too large",
         "The request line and headers may have at most 16 KiB, and there may be at most 100 headers.",
         "Send fewer or smaller headers.";

@@ -17,6 +17,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 use crc32c::crc32c;
+use model::{Cursor, Elapsed, Index, Position, Slot, Term, Wall};
 
 /// One sector: after an interrupted write, a header is either the old one or the new one.
 pub const HEADER_BYTES_MAX: usize = 512;
@@ -45,6 +46,8 @@ pub enum FileKind {
     BodyAccount = 4,
     /// The directory of the state tree.
     State = 5,
+    /// The rows of a state as of one applied entry, in a backup.
+    Snapshot = 6,
 }
 
 impl FileKind {
@@ -53,13 +56,18 @@ impl FileKind {
     pub const fn version(self) -> u32 {
         match self {
             Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyAccount | Self::State => 2,
+            Self::Snapshot => 1,
         }
     }
 
-    /// The oldest version of this kind's format that this program reads. Version 1 was never released.
+    /// The oldest version of this kind's format that this program reads. Version 1 of the oldest kinds was never
+    /// released.
     #[must_use]
     pub const fn oldest_version(self) -> u32 {
-        2
+        match self {
+            Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyAccount | Self::State => 2,
+            Self::Snapshot => 1,
+        }
     }
 }
 
@@ -118,6 +126,26 @@ pub struct BodyAccountHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateHeader {
     pub store: StoreId,
+}
+
+/// The beginning of a snapshot: what the state was as of one applied entry. Chunks of rows follow
+/// ([`crate::snapshot`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotHeader {
+    pub store: StoreId,
+    /// The last entry that was applied, and its term.
+    pub index: Index,
+    pub term: Term,
+    /// The logical end of the body file after that entry.
+    pub bodies_end: u64,
+    /// Every event of the store up to this cursor is in the snapshot, unless it was removed. No later event can get a
+    /// cursor up to it.
+    pub through: Cursor,
+    /// The clocks of that entry.
+    pub wall: Wall,
+    pub elapsed: Elapsed,
+    /// The machine's time of day when the snapshot was taken. If it is less than `wall`, the clock had been ahead.
+    pub taken: Wall,
 }
 
 /// Why bytes are not the expected header.
@@ -255,6 +283,35 @@ impl StateHeader {
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
         let mut fields = open(FileKind::State, bytes)?;
         Ok(Self { store: fields.store()? })
+    }
+}
+
+impl SnapshotHeader {
+    /// The bytes of the header, after which chunks follow.
+    pub const BYTES: usize = FIELDS_AT + 16 + 7 * 8 + 2 + CHECKSUM_BYTES;
+
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut fields = Fields::begin(FileKind::Snapshot, self.store);
+        let position = self.through.position.0;
+        let numbers = [self.index.0, self.term.0, self.bodies_end, position, self.wall.0, self.elapsed.0];
+        for number in numbers.into_iter().chain([self.taken.0]) {
+            fields.0.extend_from_slice(&number.to_le_bytes());
+        }
+        fields.0.extend_from_slice(&self.through.slot.0.to_le_bytes());
+        fields.finish()
+    }
+
+    /// # Errors
+    /// [`HeaderError`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let mut fields = open(FileKind::Snapshot, bytes)?;
+        let store = fields.store()?;
+        let (index, term, bodies_end) = (Index(fields.u64()?), Term(fields.u64()?), fields.u64()?);
+        let position = Position(fields.u64()?);
+        let (wall, elapsed, taken) = (Wall(fields.u64()?), Elapsed(fields.u64()?), Wall(fields.u64()?));
+        let through = Cursor::new(position, Slot(fields.take().map(u16::from_le_bytes)?));
+        Ok(Self { store, index, term, bodies_end, through, wall, elapsed, taken })
     }
 }
 

@@ -19,6 +19,7 @@
 //! | [`terms`] | the terms of entries, as runs |
 //! | [`membership`] | which replicas a group has, and changes of them |
 //! | [`header`] | headers of files |
+//! | [`snapshot`] | the rows of a state, in chunks, as backups hold them |
 #![no_std]
 extern crate alloc;
 #[cfg(test)]
@@ -42,6 +43,7 @@ mod queue;
 mod reaction;
 pub mod row;
 mod schedule;
+pub mod snapshot;
 pub mod terms;
 mod token;
 mod value;

@@ -289,6 +289,16 @@ pub const ATTEMPTS_ADDRESSES_MAX: usize = 4_096;
 /// Failed attempts of one address at once, and how many more each second.
 pub const ATTEMPTS_BURST: u32 = 20;
 pub const ATTEMPTS_PER_SECOND: u32 = 1;
+/// Backups under way at the same time.
+pub const BACKUPS_MAX: usize = 2;
+/// A backup ends by itself when nothing was read from it for this long.
+pub const BACKUP_IDLE_MS_MAX: u64 = 10 * 60 * 1_000;
+/// Bytes that one request reads of a backup.
+pub const BACKUP_READ_BYTES: usize = 1 << 20;
+/// Bytes that all backups together read in a second.
+pub const BACKUP_BYTES_PER_SECOND: u64 = 64 << 20;
+/// Stores that a restored store remembers as its origins. It forgets the oldest first.
+pub const ORIGINS_MAX: usize = 16;
 
 /// Bytes of a request's head.
 pub const HEAD_BYTES_MAX: usize = 16 << 10;

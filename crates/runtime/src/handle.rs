@@ -4,11 +4,12 @@
 //! A handle hides the node's channels and threads. Every queue behind it is bounded; when one is full, the call
 //! returns [`Unavailable::Busy`] at once.
 
+use crate::backup::{Backup, BackupId, Backups, CannotBegin};
 use crate::reads::{ReadFailure, ReadPool, Snapshot};
 use format::header::StoreId;
 use model::{
     Action, Claim, Claimed, ClaimedTask, Command, Cursor, Elapsed, Index, Key, Outcome, QueueName, Settle,
-    Settlement, TaskRef, Wall,
+    Settlement, TaskRef, Wall, limits,
 };
 use node::{AskedTime, ClosedTime, Replies, Unavailable};
 use std::future::Future;
@@ -88,6 +89,7 @@ pub struct Handle {
     pub(crate) reads: Arc<ReadPool>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) elapsed: Arc<AtomicU64>,
+    pub(crate) backups: Arc<Backups>,
 }
 
 impl std::fmt::Debug for Handle {
@@ -218,6 +220,52 @@ impl Handle {
                 self.metrics.queue(Queue::BodyReads).rejected.inc();
             }
         })
+    }
+
+    /// Begins a backup of the state as it is now.
+    ///
+    /// # Errors
+    /// [`CannotBegin`]
+    pub async fn begin_backup(&self) -> Result<Arc<Backup>, CannotBegin> {
+        let seat = self.backups.take_seat()?;
+        let (store, taken) = (self.store, wall_now());
+        let begun = self.read(move |snapshot| Backup::take(snapshot, store, taken)).await;
+        Ok(self.backups.add(seat, begun.map_err(CannotBegin::Unavailable)?))
+    }
+
+    /// A backup that has begun and has not ended.
+    #[must_use]
+    pub fn backup(&self, id: BackupId) -> Option<Arc<Backup>> {
+        self.backups.find(id)
+    }
+
+    /// Ends a backup, and returns whether there was one.
+    pub fn end_backup(&self, id: BackupId) -> bool {
+        self.backups.end(id)
+    }
+
+    /// The rows of a backup's chunk with this number. Chunks are read in order, and each any number of times. `None` when
+    /// there is no such chunk, or an earlier one was not read yet.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn backup_rows(&self, backup: Arc<Backup>, chunk: u32) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.backups.pace(limits::BACKUP_READ_BYTES).await;
+        self.read(move |_| backup.read_rows(chunk)).await
+    }
+
+    /// Some bytes of a segment of a backup, from an offset on; none at its end. `None` when there is no such segment.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn backup_segment(
+        &self,
+        backup: Arc<Backup>,
+        segment: String,
+        from: u64,
+    ) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.backups.pace(limits::BACKUP_READ_BYTES).await;
+        self.read(move |_| backup.read_segment(&segment, from)).await
     }
 
     /// The greatest cursor that readers may see. It grows as entries are applied.

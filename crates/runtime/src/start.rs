@@ -1,5 +1,6 @@
 //! Opens a data directory and starts a node on what it holds.
 
+use crate::backup::Backups;
 use crate::disk_threads::{
     Reported, start_compacting, start_flushing, start_log, start_reacting, start_writing_bodies,
 };
@@ -123,6 +124,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     });
     let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader, slots, reports_in));
     set_bounds(metrics);
+    let backups = Arc::new(Backups::default());
     let task = NodeTask::new(Parts {
         driver: Driver::new(NodeOptions::default(), engine, bodies, log.preparer),
         log: log_thread,
@@ -139,10 +141,11 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         space,
         metrics: Arc::clone(metrics),
         elapsed: Arc::clone(&elapsed),
+        backups: Arc::clone(&backups),
         directory,
     });
     let metrics = Arc::clone(metrics);
-    Ok((Handle { store, mailbox: mailbox_in, visible, status, reads, metrics, elapsed }, task))
+    Ok((Handle { store, mailbox: mailbox_in, visible, status, reads, metrics, elapsed, backups }, task))
 }
 
 /// Reports a thread's work to the loop. After the loop has ended, no one receives reports. The threads then end too.

@@ -15,7 +15,7 @@ use storage::state::State;
 use storage::write_behind::WriteBehind;
 
 /// The loop never waits for a write: bodies are written by another thread.
-type NodeDisk = WriteBehind<RealDisk>;
+pub(crate) type NodeDisk = WriteBehind<RealDisk>;
 type Engine = driver::Engine<NodeDisk, LsmState>;
 type StateFlush = <LsmState as State>::Flush;
 type StateCompactor = <LsmState as State>::Compactor;

@@ -42,6 +42,8 @@
 //! | `schedule/control.rs` | pause and resume a schedule, fire it now, make up for the past |
 //! | `schedule/advance.rs` | let a schedule do what is due |
 //!
+//! What a restored store changes in its state is in `restore.rs`.
+//!
 //! The rules that they share are in `stream/duplicates.rs`, `stream/retention.rs`,
 //! `lease/state.rs`, `lease/queue.rs` and `idempotency.rs`.
 //!
@@ -69,6 +71,7 @@ mod overlay;
 pub mod query;
 mod queue;
 mod reaction;
+pub mod restore;
 mod revisions;
 mod schedule;
 mod shard;

@@ -48,7 +48,10 @@ pub fn check(
 }
 
 /// Starts the process and does all that is due until it is ready.
-fn start(machine: &mut Machine, moment: Moment) -> Result<(), Ended> {
+///
+/// # Errors
+/// [`Ended`].
+pub fn start(machine: &mut Machine, moment: Moment) -> Result<(), Ended> {
     machine.start(moment)?;
     let now = machine.now(moment);
     let Some(process) = &mut machine.process else { return Ok(()) };

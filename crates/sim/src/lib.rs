@@ -20,6 +20,7 @@
 //! | [`limits`] | the limits of the node, often tiny |
 //! | [`clients`] | the clients: orderly ones, and some whose commands are drawn |
 //! | [`followers`] | readers that stay: slow, filtered, restarted, overtaken by retention |
+//! | [`backup`] | a backup that is taken while the node goes on, and restored on another machine |
 //! | [`damage`] | flipped bits on the disk of a stopped node |
 //! | [`reference`] | the model of all outcomes, fed with what the node logs |
 //! | [`ledger`] | what was acknowledged, and which requests have no outcome yet |
@@ -28,6 +29,7 @@
 //! | [`reply`] | who waits for the outcome of a request |
 //! | [`run`] | the options and the report of a run |
 
+pub mod backup;
 pub mod checkers;
 pub mod clients;
 pub mod content;

@@ -164,6 +164,24 @@ impl Machine {
         Some((copy, name))
     }
 
+    /// Another machine with these disks, whose clocks show the same time.
+    #[must_use]
+    pub fn with_disks(
+        &self,
+        log_disk: MemoryDisk,
+        body_disk: MemoryDisk,
+        state_disk: MemoryStateDisk,
+    ) -> Self {
+        Self {
+            log_disk,
+            body_disk,
+            state_disk,
+            paused_ms: self.paused_ms,
+            wall_ms: self.wall_ms,
+            ..Self::new(self.mutant, self.limits)
+        }
+    }
+
     /// The disk that holds everything fills up, or has space again.
     pub fn change_space(&mut self, rng: &mut Rng) {
         if self.full {

@@ -39,6 +39,7 @@ fn simulate(arguments: &Arguments) -> ExitCode {
                 all.refusals += report.refusals;
                 all.followed += report.followed;
                 all.damage_reported += report.damage_reported;
+                all.restores += report.restores;
                 print_hash(arguments, &report);
             }
             Err(failure) => return failed(&failure),
@@ -52,13 +53,14 @@ fn simulate(arguments: &Arguments) -> ExitCode {
     if !arguments.hash {
         println!(
             "{counted} seeds held ({} run): {} crashes, {} acknowledgements, {} refusals, {} events followed, \
-             {} damages reported",
+             {} damages reported, {} backups restored",
             seed - arguments.from,
             all.crashes,
             all.acknowledgements,
             all.refusals,
             all.followed,
-            all.damage_reported
+            all.damage_reported,
+            all.restores
         );
     }
     ExitCode::SUCCESS

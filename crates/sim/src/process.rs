@@ -11,6 +11,7 @@ use driver::{
     CompactWork, Driver, Effect, FlushJob, FlushWork, Halted, Input, LogJob, LogWork, ReactJob, ReactWork,
     Report,
 };
+use format::header::StoreId;
 use model::{Cursor, GroupId, Index, Wall};
 use node::{DiskSpace, GroupLog, NodeOptions, Now, RaftEngine, RaftEngineOptions, Replies};
 use shard::{Shard, ShardOptions};
@@ -47,6 +48,9 @@ impl Replies for Waiters {
 }
 
 const GROUP: GroupId = GroupId(1);
+/// The identity of every simulated store.
+pub const STORE: StoreId = StoreId(7);
+
 /// Why a process ended or did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Ended {
@@ -139,7 +143,7 @@ impl Process {
         limits: &Limits,
         mutant: Mutant,
     ) -> Result<Self, Ended> {
-        let store = format::header::StoreId(7);
+        let store = STORE;
         let (log_disk, body_disk) = (WriteBehind::new(log_disk), WriteBehind::new(body_disk));
         let log = Log::open(
             log_disk,

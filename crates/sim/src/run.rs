@@ -25,6 +25,8 @@ pub struct Report {
     pub followed: u64,
     /// Damaged copies that did not start, or whose damage a reader reported.
     pub damage_reported: u64,
+    /// Backups that were restored.
+    pub restores: u64,
     pub crashes: u64,
     /// Whether it crashed after enough acknowledgements to count.
     pub counts: bool,

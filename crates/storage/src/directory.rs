@@ -11,6 +11,7 @@
 //! creation of a store was interrupted, the next start completes it.
 
 use crate::real_disk::RealDisk;
+use crate::restoring::RESTORING_NAME;
 use format::header::{HeaderError, StoreHeader, StoreId};
 use rustix::fs::{FlockOperation, flock};
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -18,11 +19,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-const STORE_NAME: &str = "STORE";
-const STORE_NEW_NAME: &str = "STORE.new";
-const LOCK_NAME: &str = "LOCK";
+pub(crate) const STORE_NAME: &str = "STORE";
+pub(crate) const STORE_NEW_NAME: &str = "STORE.new";
+pub(crate) const LOCK_NAME: &str = "LOCK";
 /// What file systems put into their root directory.
-const LOST_AND_FOUND: &str = "lost+found";
+pub(crate) const LOST_AND_FOUND: &str = "lost+found";
 
 /// Why a directory was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,15 @@ pub enum DirectoryError {
     /// It holds something that is not a store.
     #[error("{path} is not empty and is not a Mainstay store: it holds `{found}`")]
     NotAStore { path: String, found: String },
+    /// A backup was to be restored to a directory that is not empty.
+    #[error("{path} is not empty: it holds `{found}`")]
+    NotEmpty { path: String, found: String },
+    /// A restore was interrupted there.
+    #[error("{path} holds an unfinished restore: run `mainstay restore` again with this directory")]
+    Unfinished { path: String },
+    /// There is nothing to examine.
+    #[error("{path} holds no store")]
+    Missing { path: String },
     /// The file that describes the store is damaged.
     #[error("{path} is damaged: {why}")]
     Damaged { path: String, why: HeaderError },
@@ -76,6 +86,23 @@ impl DataDirectory {
             Err(error) => return Err(failed(error)),
         };
         Ok(Self { store, path: path.to_owned(), _lock: lock })
+    }
+
+    /// Opens and locks a store that exists, and creates nothing but the lock.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]
+    pub fn open_existing(path: &Path) -> Result<Self, DirectoryError> {
+        match std::fs::read(path.join(STORE_NAME)) {
+            Ok(bytes) => {
+                let lock = lock(path)?;
+                Ok(Self { store: read_store(path, &bytes)?, path: path.to_owned(), _lock: lock })
+            }
+            Err(found) if found.kind() == io::ErrorKind::NotFound => {
+                Err(DirectoryError::Missing { path: path.display().to_string() })
+            }
+            Err(source) => Err(error(path, source)),
+        }
     }
 
     #[must_use]
@@ -116,12 +143,12 @@ impl DataDirectory {
     }
 }
 
-fn error(path: &Path, source: io::Error) -> DirectoryError {
+pub(crate) fn error(path: &Path, source: io::Error) -> DirectoryError {
     DirectoryError::Io { path: path.display().to_string(), source }
 }
 
 /// Creates the directory and its parents, each durably in its own parent.
-fn create_directories(path: &Path) -> io::Result<()> {
+pub(crate) fn create_directories(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -143,6 +170,9 @@ fn check_content(path: &Path) -> Result<(), DirectoryError> {
     if path.join(STORE_NAME).exists() {
         return Ok(());
     }
+    if path.join(RESTORING_NAME).exists() {
+        return Err(DirectoryError::Unfinished { path: path.display().to_string() });
+    }
     for entry in std::fs::read_dir(path).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
         let name = name.to_string_lossy();
@@ -154,7 +184,7 @@ fn check_content(path: &Path) -> Result<(), DirectoryError> {
     Ok(())
 }
 
-fn lock(path: &Path) -> Result<File, DirectoryError> {
+pub(crate) fn lock(path: &Path) -> Result<File, DirectoryError> {
     let name = path.join(LOCK_NAME);
     let failed = |source| error(&name, source);
     let mut options = OpenOptions::new();
@@ -194,22 +224,32 @@ fn read_store(path: &Path, bytes: &[u8]) -> Result<StoreId, DirectoryError> {
     }
 }
 
-/// Writes the file that makes the directory a store. The file is complete and durable before it gets its
-/// final name.
+/// Creates a store.
 fn create_store(path: &Path) -> io::Result<StoreId> {
+    let store = draw_store()?;
+    write_store(path, store)?;
+    Ok(store)
+}
+
+/// A new identity.
+pub(crate) fn draw_store() -> io::Result<StoreId> {
     let mut id = [0; 16];
     let mut drawn = 0;
     while drawn < id.len() {
         drawn += getrandom(&mut id[drawn..], GetRandomFlags::empty())?;
     }
-    let store = StoreId(u128::from_le_bytes(id));
+    Ok(StoreId(u128::from_le_bytes(id)))
+}
+
+/// Writes the file that makes the directory a store. The file is complete and durable before it gets its
+/// final name.
+pub(crate) fn write_store(path: &Path, store: StoreId) -> io::Result<()> {
     let new = path.join(STORE_NEW_NAME);
     let mut file = File::create(&new)?;
     file.write_all(&StoreHeader { store }.encode())?;
     file.sync_all()?;
     std::fs::rename(&new, path.join(STORE_NAME))?;
-    File::open(path)?.sync_all()?;
-    Ok(store)
+    File::open(path)?.sync_all()
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ pub mod lsm;
 pub mod memory_disk;
 pub mod memory_state;
 pub mod real_disk;
+pub mod restoring;
+pub mod snapshot;
 pub mod state;
 pub mod write_behind;
 

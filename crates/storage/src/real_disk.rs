@@ -135,6 +135,14 @@ impl DiskFile for RealFile {
 }
 
 impl RealFile {
+    /// Opens a file that is only read. Whatever would change it fails.
+    ///
+    /// # Errors
+    /// The error of the disk.
+    pub fn open_to_read(path: &Path) -> io::Result<Self> {
+        File::open(path).map(Self)
+    }
+
     /// For file systems without reservations: checks that there is space now.
     fn has_space(&self, len: u64) -> io::Result<()> {
         let wanted = len.saturating_sub(self.0.metadata()?.len());

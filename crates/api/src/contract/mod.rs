@@ -7,6 +7,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`operations`] | the table |
+//! | `backups` | the rows of the table about backups |
 //! | `breakers` | the rows of the table about breakers |
 //! | `reactions` | the rows of the table about reactions |
 //! | `tokens` | the rows of the table about tokens |
@@ -15,6 +16,7 @@
 //! | [`schema`] | the JSON objects of requests and responses |
 //! | [`document`] | the OpenAPI 3.1 document, docs/openapi.json |
 
+mod backups;
 mod breakers;
 pub mod document;
 mod idempotency;

@@ -7,8 +7,8 @@ use super::parameters::{
     TASK_STATE, TASK_WAIT, TASKS_LIMIT, TYPE,
 };
 use super::{
-    Access, Content, Description, Method, Response, Schema, Scope, Tag, breakers, idempotency, limits,
-    reactions, schedules, tasks, tenants, tokens, values,
+    Access, Content, Description, Method, Response, Schema, Scope, Tag, backups, breakers, idempotency,
+    limits, reactions, schedules, tasks, tenants, tokens, values,
 };
 use crate::catalogue::Code;
 
@@ -95,6 +95,7 @@ const READ: &[Code] = &[
     Code::DiskStalled,
     Code::OutcomeUnknown,
     Code::TooManySubscribers,
+    Code::BeyondRestore,
 ];
 
 pub(super) const fn json(name: &'static str) -> Content {
@@ -682,6 +683,10 @@ operations! {
     CreateToken: tokens::CREATE;
     ListTokens: tokens::LIST;
     RevokeToken: tokens::REVOKE;
+    BeginBackup: backups::BEGIN;
+    ReadBackupRows: backups::ROWS;
+    ReadBackupSegment: backups::SEGMENT_BYTES;
+    EndBackup: backups::END;
     Store: Description {
         id: "store",
         method: Method::Get,

@@ -116,6 +116,25 @@ pub static LAST_EVENT_ID: Parameter = header(
     "When following: the `id` of the last message received. It overrides the start given in the query.",
     Values::Text,
 );
+pub static BACKUP: Parameter = Parameter {
+    name: "backup",
+    location: Location::Path,
+    description: "The backup, as the response to `POST /v1/backups` names it.",
+    values: Values::Matching("^[0-9a-f]{16}$"),
+};
+pub static SEGMENT: Parameter = Parameter {
+    name: "segment",
+    location: Location::Path,
+    description: "The segment, as the response to `POST /v1/backups` names it.",
+    values: Values::Matching("^[0-9a-f]{16}-[0-9a-f]{8}$"),
+};
+pub static CHUNK: Parameter = query(
+    "chunk",
+    "The number of the chunk, from 0, which is the default.",
+    Values::Matching("^[0-9]{1,9}$"),
+);
+pub static FROM_BYTE: Parameter =
+    query("from", "The first byte to read, from 0, which is the default.", Values::Matching("^[0-9]{1,18}$"));
 pub static STORE: Parameter = header(
     "Mainstay-Store",
     "The identity of the store that the request is meant for, as `GET /v1` returns it. Another store responds with \

@@ -16,7 +16,9 @@
 //! | [`tenant`] | tenants of queues |
 //! | [`schedule`] | schedules |
 //! | [`reaction`] | reactions, and their tasks |
+//! | [`backup`] | backups under way |
 
+pub mod backup;
 pub mod breaker;
 pub mod execution;
 pub mod group;

@@ -93,6 +93,7 @@ pub(super) mod kind {
     pub(in crate::row) const REACTIONS: u8 = 148;
     pub(in crate::row) const TOKEN: u8 = 152;
     pub(in crate::row) const TOKENS: u8 = 153;
+    pub(in crate::row) const ORIGINS: u8 = 154;
 }
 
 /// Writes a key of fixed length from left to right.
@@ -187,6 +188,20 @@ pub fn revision_key(slot: Slot, namespace: Namespace, stream: StreamId, revision
         .with(stream.0.to_be_bytes())
         .with(revision.0.to_be_bytes())
         .done()
+}
+
+/// What the key of an event's row says; `None` for the key of another kind of row.
+///
+/// # Errors
+/// [`FormatError`] for an event's key that is too short or too long.
+pub fn parse_revision_key(key: &[u8]) -> Result<Option<(Slot, Namespace, StreamId, Revision)>, FormatError> {
+    let Ok((slot, namespace, mut take)) = Take::of(key, kind::REVISION, "revision key") else {
+        return Ok(None);
+    };
+    let stream = StreamId(u64::from_be_bytes(take.next()?));
+    let revision = Revision(u64::from_be_bytes(take.next()?));
+    take.end()?;
+    Ok(Some((slot, namespace, stream, revision)))
 }
 
 /// The key of the row for an event's identity.
@@ -441,6 +456,7 @@ impl TimerSearch {
             }
             kind::REACTION | kind::REACTIONS => (None, kind::REACTIONS + 1),
             kind::TOKEN | kind::TOKENS => (None, kind::TOKENS + 1),
+            kind::ORIGINS => (None, kind::ORIGINS + 1),
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };
         self.from = Fill::new(slot, Namespace::SYSTEM, next).done();
@@ -522,6 +538,8 @@ mod tests {
             stream_key(SLOT, Namespace::ROOT, "a"),
             revision_key(SLOT, Namespace::ROOT, StreamId(1), Revision(0)).to_vec(),
             shard_key(SLOT).to_vec(),
+            membership_key(SLOT).to_vec(),
+            crate::row::origins_key(SLOT).to_vec(),
             wall_timer(SLOT, 5, 1).encode().to_vec(),
             wall_timer(SLOT, 6, 1).encode().to_vec(),
             stream_key(Slot(8), Namespace::ROOT, "b"),
@@ -539,7 +557,7 @@ mod tests {
                 scans += 1;
                 found.extend(search.pass(key).unwrap());
             }
-            assert!(scans <= 8, "{scans} scans");
+            assert!(scans <= 10, "{scans} scans");
             found
         };
         let first = TimerKey::Wall(wall_timer(SLOT, 5, 1));

@@ -67,6 +67,7 @@
 //! | token | system | id | [`TokenRow`] | when it is created |
 //! | tokens | system | | their number | when a token is created or revoked |
 //! | use of a token | the shard's first slot | id | a time of day | at most once an hour while it is in use |
+//! | origins | system | | [`Origin`]s | when a backup is restored |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
@@ -79,6 +80,7 @@ mod lease;
 mod limit;
 mod named;
 mod named_timer;
+mod origins;
 mod queue;
 mod reaction;
 mod schedule;
@@ -96,8 +98,8 @@ pub use group::{
 };
 pub use key::{
     CleanUpKey, PREFIX_BYTES, RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, dedup_key,
-    idempotency_key, membership_key, parse_stream_key, revision_key, shard_key, stream_key,
-    stream_kind_prefix,
+    idempotency_key, membership_key, parse_revision_key, parse_stream_key, revision_key, shard_key,
+    stream_key, stream_kind_prefix,
 };
 pub use lease::{
     LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseWaiterRow, lease_key, lease_waiter_key,
@@ -107,6 +109,7 @@ pub use limit::{
 };
 pub use named::NamedRows;
 pub use named_timer::NamedTimers;
+pub use origins::{Origin, decode_origins, encode_origins, origins_key};
 pub use queue::{
     AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CohortId, CohortLane, CohortRow, CohortWait,
     CompletedPart, DeadClassRow, FailureRow, FairLane, FairRow, FairTypeRow, Gate, Gates, KeyRow, Lane, Pass,

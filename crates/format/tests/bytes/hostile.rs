@@ -1,8 +1,9 @@
 //! Decoding any bytes returns a value or an error. It never panics, and takes no more memory than a small
 //! multiple of the input.
 
-use crate::{reaction, samples, tasks};
+use crate::{reaction, samples, snapshot, tasks};
 use format::FormatError;
+use format::header::SnapshotHeader;
 use format::row::{
     BreakerRow, ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey,
     FailureRow, FairRow, FairTypeRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey,
@@ -10,7 +11,8 @@ use format::row::{
     QueueRow, ReactionRow, RecentRow, RecordTimerKey, RevisionRow, ScheduleRow, ScheduleTally,
     ScheduleTimerKey, ShardRow, ShareRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TenantRow, TokenRow,
     TypeRow, ValueRow, WallTimerKey, decode_cohort_hash, decode_definition, decode_name, decode_number,
-    decode_part, decode_schedule_set, parse_reaction_key, parse_stream_key, parse_token_key,
+    decode_origins, decode_part, decode_schedule_set, parse_reaction_key, parse_revision_key,
+    parse_stream_key, parse_token_key,
 };
 use model::{
     Append, Begun, ChangeToken, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask,
@@ -38,7 +40,7 @@ fn read_as_all(bytes: &[u8]) {
     let _ = DedupRow::decode(bytes);
     let _ = IdempotencyRow::decode(bytes);
     let _ = decode_name(bytes);
-    let _ = parse_stream_key(bytes);
+    let _ = (parse_stream_key(bytes), parse_revision_key(bytes));
     let _ = WallTimerKey::decode(bytes);
     let _ = RecordTimerKey::decode(bytes);
     let _ = CleanUpKey::decode(bytes);
@@ -52,6 +54,8 @@ fn read_as_all(bytes: &[u8]) {
     let _ = TaskTimerKey::decode(bytes);
     let _ = (QueueKeys::parse_type(bytes), QueueKeys::parse_task(bytes), QueueKeys::parse_ready(bytes));
     let _ = (QueueKeys::parse_blocked(bytes), QueueKeys::parse_dead(bytes));
+    let _ = (SnapshotHeader::decode(bytes), decode_origins(bytes));
+    snapshot::read(bytes);
     let _ = (TenantRow::decode(bytes), FairRow::decode(bytes), ShareRow::decode(bytes));
     let _ = (QueueKeys::parse_tenant(bytes), QueueKeys::parse_tenant_turn(bytes));
     let _ = QueueKeys::parse_share_cohort(bytes);

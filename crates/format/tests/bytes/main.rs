@@ -25,6 +25,8 @@ mod samples;
 #[cfg(test)]
 mod schedule;
 #[cfg(test)]
+mod snapshot;
+#[cfg(test)]
 mod tasks;
 #[cfg(test)]
 mod token;

@@ -4,7 +4,11 @@ use super::Caller;
 use crate::response::Result;
 use crate::unavailable;
 use model::{Claim, Command, Cursor, Elapsed, Key, Wall, WithdrawLease};
-use runtime::{AskedTime, ClosedTime, Handle, Pending, ReadFailure, Snapshot, Status, Unavailable, Woken};
+use runtime::{
+    AskedTime, Backup, BackupId, CannotBegin, ClosedTime, Handle, Pending, ReadFailure, Snapshot, Status,
+    Unavailable, Woken,
+};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// A running node behind the check of each command. Nothing else in this crate can reach its mailbox, but for what keeps
@@ -84,5 +88,39 @@ impl Node {
 
     pub(crate) fn wall_now(&self) -> Wall {
         self.0.wall_now()
+    }
+
+    /// See [`Handle::begin_backup`].
+    pub(crate) async fn begin_backup(&self) -> Result<Arc<Backup>, CannotBegin> {
+        self.0.begin_backup().await
+    }
+
+    /// See [`Handle::backup`].
+    pub(crate) fn backup(&self, id: BackupId) -> Option<Arc<Backup>> {
+        self.0.backup(id)
+    }
+
+    /// See [`Handle::end_backup`].
+    pub(crate) fn end_backup(&self, id: BackupId) -> bool {
+        self.0.end_backup(id)
+    }
+
+    /// See [`Handle::backup_rows`].
+    pub(crate) async fn backup_rows(
+        &self,
+        backup: Arc<Backup>,
+        chunk: u32,
+    ) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.0.backup_rows(backup, chunk).await
+    }
+
+    /// See [`Handle::backup_segment`].
+    pub(crate) async fn backup_segment(
+        &self,
+        backup: Arc<Backup>,
+        segment: String,
+        from: u64,
+    ) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.0.backup_segment(backup, segment, from).await
     }
 }

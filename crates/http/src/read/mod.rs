@@ -10,6 +10,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`query`] | turns a request into a [`query::Query`] |
+//! | [`origin`] | decides whether a reader of another store may go on in this one |
 //! | [`as_of`] | decides which moment `as_of` means, and closes it |
 //! | [`chunk`] | a bounded part of what a query selects, rendered |
 //! | [`reader`] | runs a query chunk by chunk on the read pool |
@@ -24,6 +25,7 @@ mod chunk;
 mod follow;
 pub(crate) mod framing;
 mod lines;
+mod origin;
 mod page;
 mod query;
 mod reader;
@@ -78,6 +80,7 @@ async fn respond(
     mut read: Read,
 ) -> Result {
     let last_event_id = Head::read(&parts.headers)?.last_event_id()?;
+    origin::check(context, &parts.headers, &read, last_event_id).await?;
     let keep_alive = read.keep_alive.unwrap_or(context.options.keep_alive);
     let name = read.reader.take();
     let query = Query::new(context, source, form, read).await?;

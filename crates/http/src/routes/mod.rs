@@ -2,6 +2,7 @@
 //! per kind of thing, one function per operation.
 
 mod append;
+mod backups;
 mod breakers;
 mod command;
 mod errors;
@@ -60,7 +61,9 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    if parts.headers.contains_key(store::HEADER) && operation.takes(&STORE) {
+    // Reads of events may name a store whose history this one continues.
+    let is_read = matches!(operation, Operation::ReadStream | Operation::ReadStore);
+    if !is_read && parts.headers.contains_key(store::HEADER) && operation.takes(&STORE) {
         store::check(&parts.headers, context.store.to_str().unwrap_or_default())?;
     }
     let mut response = run(context, operation, parts, body).await?;
@@ -161,6 +164,10 @@ where
         Operation::CreateToken => tokens::create(context, parts, &mut body).await,
         Operation::ListTokens => tokens::list(context, parts).await,
         Operation::RevokeToken => tokens::revoke(context, parts).await,
+        Operation::BeginBackup => backups::begin(context, parts).await,
+        Operation::ReadBackupRows => backups::rows(context, parts).await,
+        Operation::ReadBackupSegment => backups::segment(context, parts).await,
+        Operation::EndBackup => backups::end(context, parts),
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),

@@ -12,6 +12,7 @@
 //! | [`token`] | who may do what |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`status`] | whether a node is ready |
+//! | [`backup`], [`restore`], [`doctor`] | keep backups, restore one, examine a data directory |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`certs`] | makes certificates to try TLS with |
 //! | [`show`] | `config show` and `completions` |
@@ -19,9 +20,11 @@
 //! | [`failure`] | exit statuses by class of failure |
 
 pub(crate) mod append;
+pub(crate) mod backup;
 mod breakers;
 mod certs;
 pub(crate) mod demo;
+mod doctor;
 pub(crate) mod enqueue;
 pub(crate) mod export;
 pub(crate) mod failure;
@@ -35,6 +38,7 @@ pub(crate) mod output;
 mod queues;
 pub(crate) mod reactions;
 pub(crate) mod read;
+mod restore;
 pub(crate) mod schedules;
 pub(crate) mod settings;
 pub(crate) mod show;
@@ -210,9 +214,28 @@ pub(crate) enum Command {
     /// Write events as lines of JSON, for `import`
     ///
     /// The events get new cursors and recorded times when they are imported into another store, so saved
-    /// cursors do not work there. A copy that keeps cursors and recorded times would be a backup, which
-    /// Mainstay cannot make yet.
+    /// cursors do not work there. `mainstay backup` makes a copy that keeps cursors and recorded times, and everything
+    /// else that the store holds.
     Export(export::Args),
+    /// Copy everything that a running node holds into a directory of backups
+    ///
+    /// Each backup is complete, and copies only what the directory does not have yet. An interrupted backup is begun again,
+    /// and goes on with what it has copied. Writes to the node go on.
+    Backup(backup::Args),
+    /// List, verify or remove backups in a directory
+    Backups {
+        #[command(subcommand)]
+        command: backup::Command,
+    },
+    /// Make a data directory from a backup
+    ///
+    /// The backup is checked completely first. The new store has an identity of its own, and keeps cursors, revisions and
+    /// recorded times.
+    Restore(restore::Args),
+    /// Examine the data directory of a node that is not running, and change nothing
+    ///
+    /// Reads everything, compares it with its checksums, and rows with events. The exit status is 1 if something is wrong.
+    Doctor(doctor::Args),
     /// List streams
     Streams(streams::Args),
     /// Show or replace a stream's settings
@@ -293,6 +316,10 @@ impl Cli {
             Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),
+            Command::Backup(args) => backup::run(&global, &args),
+            Command::Backups { command } => backup::manage(&global, &command),
+            Command::Restore(args) => restore::run(&global, &args),
+            Command::Doctor(args) => doctor::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),
             Command::Settings(args) => settings::settings(&global, &args),
             Command::Delete(args) => settings::delete(&global, &args),

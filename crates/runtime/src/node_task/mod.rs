@@ -14,6 +14,7 @@ mod effects;
 mod figures;
 mod stall;
 
+use crate::backup::Backups;
 use crate::disk_threads::Reported;
 use crate::handle::{Phase, Request, Status, wall_now};
 use crate::reads::{Latest, ReadFailure, ReadPool};
@@ -84,6 +85,7 @@ pub(crate) struct Parts {
     pub(crate) metrics: Arc<Metrics>,
     /// For [`crate::Handle::elapsed`].
     pub(crate) elapsed: Arc<AtomicU64>,
+    pub(crate) backups: Arc<Backups>,
     /// Held so that no other process opens the directory while the loop runs.
     pub(crate) directory: storage::directory::DataDirectory,
 }
@@ -246,6 +248,7 @@ impl NodeTask {
         if !std::mem::replace(&mut self.checking_space, true) {
             self.parts.space.send(CheckSpace);
         }
+        self.parts.backups.end_idle(Instant::now());
         self.set_figures();
     }
 

@@ -1,6 +1,7 @@
 //! The checkers and followers that read.
 
 use super::{ASKING_MICROS, Event, World};
+use crate::backup::Backup;
 use crate::checkers::shown::Shown;
 use crate::checkers::{acknowledged, matching, reactions, schedules, tasks, whole};
 use crate::damage::{self, Found};
@@ -85,6 +86,27 @@ impl World {
             self.schedule.after(pause, Event::Follower(number));
         }
         Ok(())
+    }
+
+    /// Takes a backup, or restores the one that was taken while this process ran.
+    pub(super) fn back_up(&mut self) -> Result<(), String> {
+        let (boot, moment) = (self.machine.boot, self.schedule.now());
+        let Some(process) = self.machine.process.as_ref().filter(|_| self.ready) else { return Ok(()) };
+        let held = self.backup.take().filter(|backup| backup.boot == boot);
+        let done = match &held {
+            Some(backup) => backup.restore(&self.machine, moment, &mut self.rng),
+            None => {
+                let taken = Backup::take(boot, process, self.machine.now(moment).wall);
+                taken.map(|taken| {
+                    self.backup = Some(taken);
+                    self.schedule.after(self.rng.below(400_000), Event::Backup);
+                })
+            }
+        };
+        if held.is_some() && done.is_ok() {
+            self.report.restores += 1;
+        }
+        done.or_else(|unread| self.unread(unread))
     }
 
     /// Reactions whose queues were full until now go on with the next check.

@@ -12,6 +12,7 @@ mod look;
 mod obey;
 mod requests;
 
+use crate::backup::Backup;
 use crate::checkers::as_of::ClosedTimes;
 use crate::checkers::bounded::Bounded;
 use crate::checkers::clocks::Clocks;
@@ -67,6 +68,8 @@ enum Event {
         request: u64,
     },
     Follower(usize),
+    /// A backup is taken, or the one that was taken is restored elsewhere.
+    Backup,
     Work {
         boot: u64,
         work: Work,
@@ -122,6 +125,8 @@ pub struct World {
     orderly: Vec<Client>,
     drawn: Vec<DrawnClient>,
     followers: Vec<Follower>,
+    /// What was taken of this process and is not restored yet.
+    backup: Option<Backup>,
     ledger: Ledger,
     reference: Reference,
     /// Clients that wait for an outcome of this boot.
@@ -164,6 +169,7 @@ impl World {
             orderly: (0..ORDERLY_CLIENTS).map(|number| Client::new(number, keys)).collect(),
             drawn: (ORDERLY_CLIENTS..CLIENTS).map(drawn_client).collect(),
             followers: (0..FOLLOWERS).map(|_| Follower::draw(&mut rng)).collect(),
+            backup: None,
             ledger: Ledger::default(),
             reference: Reference::default(),
             waiting: BTreeMap::new(),
@@ -206,6 +212,7 @@ impl World {
             (Event::Space, 2 * self.rng.below(3), 20_000),
             (Event::Pressure, 2 * self.rng.below(3), 20_000),
             (Event::Stop, self.rng.below(3), 20_000),
+            (Event::Backup, self.rng.below(3), 20_000),
             (Event::StepWall, self.rng.below(6), 0),
             (Event::Pause, self.rng.below(4), 1_000),
             (Event::CloseTime, self.rng.between(2, 8), 1_000),
@@ -276,6 +283,7 @@ impl World {
             Event::Client(client) => self.client(client),
             Event::GiveUp { client, request } => self.give_up(client, request),
             Event::Follower(follower) => self.follow(follower),
+            Event::Backup => self.back_up(),
             Event::Work { boot, work } if boot == self.machine.boot => self.work(work),
             Event::TimerDue { boot, at } if boot == self.machine.boot => self.timer_due(at),
             Event::Stalled { boot, work } if boot == self.machine.boot => self.stalled(work),

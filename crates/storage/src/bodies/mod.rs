@@ -17,7 +17,9 @@
 
 mod append;
 mod compaction;
+mod copy;
 mod error;
+mod pinned;
 mod reader;
 mod records;
 mod recovery;
@@ -30,7 +32,9 @@ mod tests;
 
 pub use append::{Bodies, BodyStats};
 pub use compaction::{Compacted, Compaction};
+pub use copy::{CopyKind, SegmentCopy, SegmentSummary};
 pub use error::BodyError;
+pub use pinned::{PinnedBodies, PinnedSegment};
 pub use reader::{BodyPage, BodyReader};
 pub use recovery::CheckedBodies;
 pub use roll::BodyPreparer;

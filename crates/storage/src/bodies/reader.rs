@@ -46,7 +46,7 @@ impl BodyPage {
 /// Reads bodies. Cheap to clone, with bounded memory.
 #[derive(Debug)]
 pub struct BodyReader<D: Disk> {
-    shared: Arc<Shared<D>>,
+    pub(super) shared: Arc<Shared<D>>,
     /// Where the last page ended, for a reader that continues from there.
     hint: Mutex<Option<Hint>>,
 }

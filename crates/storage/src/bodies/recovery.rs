@@ -15,6 +15,7 @@ use super::segment::{
 };
 use super::{Bodies, BodyError, BodyOptions, BodyReader};
 use crate::disk::{Disk, DiskFile};
+use format::body::BodyRecord;
 use format::body_index::{BodyTrailer, TRAILER_BYTES, decode_trailer, ending_bytes};
 use format::header::{BodySegmentHeader, HEADER_BYTES_MAX, HeaderError};
 use model::Cursor;
@@ -66,6 +67,51 @@ pub(super) fn check<D: Disk>(disk: D, end: u64, options: BodyOptions) -> Result<
 }
 
 impl<D: Disk> CheckedBodies<D> {
+    /// How many segments there are.
+    #[must_use]
+    pub fn segments(&self) -> usize {
+        self.sealed.len() + usize::from(self.tail.is_some())
+    }
+
+    /// Reads every record up to the end, checks it, and calls `visit` with it. Reports each segment that is damaged, with the
+    /// last event before the damage, and goes on with the next one.
+    ///
+    /// # Errors
+    /// The error of `visit`.
+    pub fn examine<E>(
+        &self,
+        mut visit: impl FnMut(&BodyRecord<'_>) -> Result<(), E>,
+        mut damaged: impl FnMut(BodyError, Cursor),
+    ) -> Result<(), E> {
+        let sealed = self.sealed.iter().map(|segment| (&segment.name, &segment.file, segment.records_end));
+        let tail = self.tail.iter().map(|tail| (&tail.name, &tail.file, tail.records_end));
+        let mut last = Cursor::START;
+        for (name, file, records_end) in sealed.chain(tail) {
+            let mut scan = Scan::new(name, &**file, RECORDS_AT..records_end);
+            loop {
+                match scan.next() {
+                    Ok(Some(scanned)) => {
+                        last = scanned.record.cursor();
+                        visit(&scanned.record)?;
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        damaged(error, last);
+                        break;
+                    }
+                }
+            }
+        }
+        // One that lacks its index gets it when the body file is opened.
+        let lacks_index = |segment| self.unended.iter().any(|(unended, _)| Arc::ptr_eq(unended, segment));
+        for segment in self.sealed.iter().filter(|segment| !lacks_index(*segment)) {
+            if let Err(error) = segment.check_points() {
+                damaged(error, segment.trailer.last);
+            }
+        }
+        Ok(())
+    }
+
     /// Cuts the body file back to its end, or begins a new one if there was none. This is the first change on
     /// the disk. Everything after the end is lost for good, so first make sure that the log can be replayed
     /// from there.

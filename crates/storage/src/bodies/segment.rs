@@ -34,7 +34,7 @@ const NEXT_PREFIX: &str = "next-";
 const NEXT_SUFFIX: &str = ".new";
 
 pub(super) fn file_name(first: u64, generation: u32) -> String {
-    format!("{first:016x}-{generation:08x}{SUFFIX}")
+    format!("{}{SUFFIX}", segment_name(first, generation))
 }
 
 /// The name of a file for a next segment, which gets its final name after the segment has begun.
@@ -51,6 +51,11 @@ pub(super) fn parse_name(name: &str) -> Option<(u64, u32)> {
     let first = u64::from_str_radix(first, 16).ok()?;
     let generation = u32::from_str_radix(generation, 16).ok()?;
     (file_name(first, generation) == name).then_some((first, generation))
+}
+
+/// The name under which a segment's file is known, without its suffix.
+pub(super) fn segment_name(first: u64, generation: u32) -> String {
+    format!("{first:016x}-{generation:08x}")
 }
 
 /// Everything that the body file's handles share. Locks are taken in the order of the fields, held only
@@ -242,6 +247,11 @@ impl<F: DiskFile> Sealed<F> {
     /// The length of the file in bytes.
     pub(super) fn file_bytes(&self) -> u64 {
         self.records_end + format::body_index::ending_bytes(self.trailer.points as usize)
+    }
+
+    /// Checks the segment's index.
+    pub(super) fn check_points(&self) -> Result<(), BodyError> {
+        self.read_points().map(drop)
     }
 
     fn read_points(&self) -> Result<Vec<BodyPoint>, BodyError> {

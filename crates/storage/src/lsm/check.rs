@@ -32,6 +32,8 @@ const TRAILER_MAGIC: &[u8] = b"SFA!";
 const CONTENTS_MAGIC: &[u8] = b"TOC!";
 /// The most that any table has: about ten sections with short names.
 const CONTENTS_BYTES_MAX: u64 = 64 << 10;
+/// The cache of a reader of the stored tables.
+const READ_CACHE_BYTES: u64 = 1 << 20;
 /// The type of all checksums.
 const XXH3: u8 = 0;
 
@@ -54,23 +56,28 @@ pub(super) fn check(tree: &Path) -> Result<(), StateError> {
 /// Checks the tree like [`check`], and reads its progress without opening it: opening would delete files that
 /// the manifest does not name.
 pub(super) fn stored_progress(tree: &Path) -> Result<Progress, StateError> {
-    let tables = read_manifest(tree)?;
-    for table in &tables {
-        check_end(&table.path)?;
-    }
     let failed = |error| state_error("reading the progress", &error);
-    let cache = Arc::new(Cache::with_capacity_bytes(0));
+    let tables = stored_tables(tree)?;
     // The newest table comes first, and every flush writes a progress. Its key is the smallest of all.
-    for TableFile { path, checksum, .. } in &tables {
-        let (checksum, cache) = (Checksum::from_raw(*checksum), Arc::clone(&cache));
-        let table =
-            Table::recover(path.clone(), checksum, 0, 0, cache, None, false, false).map_err(failed)?;
+    for table in &tables {
         let row = table.get(PROGRESS_KEY, SeqNo::MAX, Bloom::get_hash(PROGRESS_KEY)).map_err(failed)?;
         if let Some(row) = row {
             return progress_of(Some(&*row.value), tables.len());
         }
     }
     progress_of(None, tables.len())
+}
+
+/// The tables that the manifest names, newest first. Checks the tree like [`check`].
+pub(super) fn stored_tables(tree: &Path) -> Result<Vec<Table>, StateError> {
+    check(tree)?;
+    let cache = Arc::new(Cache::with_capacity_bytes(READ_CACHE_BYTES));
+    let tables = read_manifest(tree)?.into_iter().map(|TableFile { path, checksum, .. }| {
+        let checksum = Checksum::from_raw(checksum);
+        let table = Table::recover(path.clone(), checksum, 0, 0, Arc::clone(&cache), None, false, false);
+        table.map_err(|error| state_error(&at("opening", &path), &error))
+    });
+    tables.collect()
 }
 
 /// Reads every table completely and compares it with what was written.

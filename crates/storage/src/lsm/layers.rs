@@ -223,6 +223,12 @@ impl Tables {
         Self { version: version.id(), runs, first_level_runs: version.l0().run_count(), bytes }
     }
 
+    /// Each table as a run of its own, newest first.
+    pub(super) fn of_newest_first(tables: Vec<Table>) -> Self {
+        let (first_level_runs, runs) = (tables.len(), tables.into_iter().map(|table| vec![table]).collect());
+        Self { version: 0, runs, first_level_runs, bytes: 0 }
+    }
+
     pub(super) fn version(&self) -> u64 {
         self.version
     }

@@ -202,6 +202,18 @@ struct ReadMoment {
 }
 
 impl LsmReader {
+    /// A reader of tables that nothing changes.
+    fn of_tables(tables: layers::Tables, progress: Progress) -> Self {
+        let tables = Arc::new(tables);
+        Self(Arc::new(ReadMoment {
+            active: Arc::default(),
+            layers: Layers { sealed: None, flush: FlushStage::Idle, tables, flushed: progress },
+            seqno: SeqNo::MAX,
+            progress,
+            _counted: Arc::default(),
+        }))
+    }
+
     fn snapshot(&self) -> Snapshot<'_> {
         Snapshot { active: &self.0.active, layers: &self.0.layers, seqno: self.0.seqno }
     }

@@ -4,13 +4,13 @@
 //! complete once, and anything missing from it was lost. Opening then fails, because otherwise the tree's
 //! library would start an empty tree in its place.
 
-use super::LsmState;
-use super::check::{check, read, stored_progress, verify};
+use super::check::{check, read, stored_progress, stored_tables, verify};
 use super::config::LsmConfig;
 use super::error::{at, io_error, state_error};
 use super::flush::{PROGRESS_KEY, decode_progress};
 use super::layers::{Shared, Tables};
 use super::memtable::Memtable;
+use super::{LsmReader, LsmState};
 use crate::state::{Progress, StateError};
 use format::header::{HEADER_BYTES_MAX, HeaderError, StateHeader, StoreId};
 use lsm_tree::{AbstractTree, AnyTree, Cache, SequenceNumberCounter, Tree};
@@ -52,6 +52,22 @@ impl LsmState {
         }
         check_header(&tree.join(HEADER), store)?;
         stored_progress(&tree)
+    }
+
+    /// A reader of the state in `path` as of its last completed flush. Changes nothing. `None` if there is no state.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn read(path: &Path, store: StoreId) -> Result<Option<LsmReader>, StateError> {
+        let tree = path.join(TREE);
+        if !exists(&tree)? {
+            return Ok(None);
+        }
+        check_header(&tree.join(HEADER), store)?;
+        let tables = Tables::of_newest_first(stored_tables(&tree)?);
+        let row = tables.get(PROGRESS_KEY).map_err(|error| state_error("reading the progress", &error))?;
+        let progress = progress_of(row.as_ref().map(|row| &*row.value), tables.count())?;
+        Ok(Some(LsmReader::of_tables(tables, progress)))
     }
 
     /// Opens the state in `path`, or creates one for `store` if there is none. The caller must hold the lock

@@ -1,6 +1,7 @@
 //! The JSON objects of requests and responses, as types. The server reads and writes JSON without them, for speed.
 //! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
+mod backup;
 mod breaker;
 mod execution;
 mod limit;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use backup::*;
 pub use breaker::*;
 pub use execution::*;
 pub use limit::*;
@@ -154,6 +156,9 @@ pub use token::*;
     ReactionList,
     ReactionDeleted,
     ListedQueue,
+    Backup,
+    BackupSegment,
+    BackupEnded,
     BreakerSettings,
     BreakerWindow,
     BreakerInForce,
@@ -728,8 +733,10 @@ pub struct Problem {
     pub remaining_ms: Option<u64>,
     /// `lease_permits_differ`: the number of permits that the lease has.
     pub permits: Option<u64>,
-    /// `other_store`: the identity of the store that responds.
+    /// `other_store` and `beyond_restore`: the identity of the store that responds.
     pub store: Option<String>,
+    /// `beyond_restore`: the last cursor of the named store up to which this store has its history.
+    pub restored_through: Option<String>,
     /// `task_conflict`: the cursor of the task with the same id.
     pub cursor: Option<String>,
     /// `wrong_task_state`: where the task stands.

@@ -395,6 +395,32 @@ impl<N> ListNames<N> {
     }
 }
 
+/// Reads which chunk of a backup's rows to return.
+///
+/// # Errors
+/// When a parameter is unknown or cannot be used.
+pub fn backup_chunk(query: Option<&str>) -> Result<u32> {
+    let number = only_number(Operation::ReadBackupRows, query, 999_999_999)?;
+    Ok(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// Reads from which byte of a segment of a backup to return.
+///
+/// # Errors
+/// When a parameter is unknown or cannot be used.
+pub fn backup_byte(query: Option<&str>) -> Result<u64> {
+    only_number(Operation::ReadBackupSegment, query, 999_999_999_999_999_999)
+}
+
+/// The value of the only parameter that the operation has, or 0.
+fn only_number(operation: Operation, query: Option<&str>, max: u64) -> Result<u64> {
+    let (mut parameters, mut number) = (Parameters::of(operation, query), 0);
+    while let Some(parameter) = parameters.next()? {
+        number = parameter.number_to(max)?;
+    }
+    Ok(number)
+}
+
 /// For routes that take no parameters.
 ///
 /// # Errors

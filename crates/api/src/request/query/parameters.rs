@@ -77,6 +77,14 @@ impl Parameter<'_> {
         number.ok_or_else(|| self.invalid(&format!("`{}` is not {what}", self.value)))
     }
 
+    /// A number from 0 that has at most this value.
+    pub(super) fn number_to(&self, max: u64) -> Result<u64> {
+        let what = format!("a whole number of at most {max}");
+        self.number(&what).and_then(|number| {
+            if number <= max { Ok(number) } else { Err(self.invalid(&format!("this must be {what}"))) }
+        })
+    }
+
     /// How long to wait.
     pub(super) fn wait_ms(&self, max: u64) -> Result<u64> {
         time::parse_duration_ms(&self.value)

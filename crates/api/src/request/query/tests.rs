@@ -139,7 +139,7 @@ fn what_cannot_be_used_is_refused_by_name() {
 #[test]
 fn every_parameter_of_the_contract_can_be_used() {
     let example = |name: &str| match name {
-        "from" | "limit" => "7",
+        "from" | "limit" | "chunk" => "7",
         "after" => CURSOR,
         "direction" => "forward",
         "as_of" | "as_of_event_time" => "2010-10-02T07:20:39Z",
@@ -170,6 +170,8 @@ fn every_parameter_of_the_contract_can_be_used() {
                 Operation::ListLimits => ListLimits::parse(Some(&query)).map(drop),
                 Operation::ListTenants => ListTenants::parse(Some(&query)).map(drop),
                 Operation::ListTokens => ListTokens::parse(Some(&query.replace(CURSOR, "initial"))).map(drop),
+                Operation::ReadBackupRows => backup_chunk(Some(&query)).map(drop),
+                Operation::ReadBackupSegment => backup_byte(Some(&query)).map(drop),
                 Operation::ListSchedules => ListSchedules::parse(Some(&query)).map(drop),
                 other => panic!("{other:?} has parameters that no test reads"),
             };

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod damage;
+mod pinned;
 mod promises;
 mod removal;
 mod roll;

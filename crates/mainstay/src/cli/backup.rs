@@ -1,0 +1,301 @@
+//! `mainstay backup` and `mainstay backups`: copies a running node's data, and manages the copies.
+//!
+//! Parts are read from the node one after the other, and checked and kept by `upkeep`. When a segment turns out to be
+//! damaged, it is read again from its beginning once: what an interrupted backup had of it may be the reason.
+
+use super::Global;
+use super::failure::{Class, Failure, Result};
+use super::output::{Align, Output, print_list, stdout};
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use mainstay_client::Client;
+use serde_json::json;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+use upkeep::UpkeepError;
+use upkeep::backups::{
+    Added, Backup, BackupDirectory, Begun, Locked, Missing, NewBackup, Reuse, SegmentFile,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The directory for backups; it is created if it does not exist
+    directory: PathBuf,
+    /// Read files again that earlier backups have copied, and copy those that are damaged again
+    #[arg(long)]
+    verify: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the backups in a directory
+    List { directory: PathBuf },
+    /// Read backups completely and compare everything with its checksums
+    Verify {
+        directory: PathBuf,
+        /// Only this backup
+        name: Option<String>,
+    },
+    /// Remove all backups but the newest, and files that no other backup needs
+    Prune {
+        directory: PathBuf,
+        /// How many backups to keep
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+        keep: u32,
+    },
+}
+
+pub(crate) fn run(global: &Global, args: &Args) -> Result {
+    let directory = BackupDirectory::create(&args.directory)?;
+    let locked = directory.lock()?;
+    let reuse = if args.verify { Reuse::Verify } else { Reuse::Trust };
+    let began = Instant::now();
+    let added = global.run(async |client| {
+        if let Some(abandoned) = directory.abandoned() {
+            // The node may have been restarted since, or be another one.
+            let _ = client.end_backup(&abandoned).await;
+        }
+        let backup = client.begin_backup().await?;
+        let id = backup.backup.clone();
+        directory.under_way(&locked, Some(&id))?;
+        let copied = copy(&client, &directory, &locked, backup, reuse).await;
+        // If this fails, the node ends it later.
+        let _ = client.end_backup(&id).await;
+        directory.under_way(&locked, None)?;
+        copied
+    })?;
+    let seconds = began.elapsed().as_secs_f64();
+    let mut out = stdout();
+    match (added, global.output) {
+        (Copied::Unchanged(name), Output::Table) => {
+            writeln!(out, "{name}: nothing has happened since this backup")?;
+        }
+        (Copied::Unchanged(name), _) => writeln!(out, "{}", json!({"backup": name, "unchanged": true}))?,
+        (Copied::Added(Added { name, events, bytes, copied }), Output::Table) => {
+            let (bytes, copied) = (in_mib(bytes), in_mib(copied));
+            writeln!(
+                out,
+                "{name}: {events} events, {bytes}, of which {copied} were copied in {seconds:.1} s"
+            )?;
+        }
+        (Copied::Added(Added { name, events, bytes, copied }), _) => {
+            let seconds = (seconds * 1e3).round() / 1e3;
+            let added = json!({
+                "backup": name, "unchanged": false, "events": events, "bytes": bytes, "copied": copied,
+                "seconds": seconds,
+            });
+            writeln!(out, "{added}")?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+enum Copied {
+    Added(Added),
+    Unchanged(String),
+}
+
+async fn copy(
+    client: &Client,
+    directory: &BackupDirectory,
+    locked: &Locked,
+    backup: mainstay_client::Backup,
+    reuse: Reuse,
+) -> Result<Copied> {
+    let id = backup.backup;
+    let segments = backup.segments.into_iter().map(|segment| SegmentFile {
+        segment: segment.segment,
+        bytes: segment.bytes,
+        sealed: segment.sealed,
+        may_hold_removed: segment.may_hold_removed,
+    });
+    let header = from_hex(&backup.header);
+    let mut new = match directory.begin(locked, &header, &backup.time, segments.collect())? {
+        Begun::New(new) => new,
+        Begun::Unchanged(name) => return Ok(Copied::Unchanged(name)),
+    };
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {bytes}  {msg}").map_err(Failure::local)?);
+    bar.set_message("rows");
+    for chunk in 0.. {
+        let rows = client.backup_rows(&id, chunk).await?;
+        bar.inc(rows.len() as u64);
+        if new.rows(&rows)? == upkeep::backups::Following::Nothing {
+            break;
+        }
+    }
+    bar.set_message("events");
+    for missing in new.missing(directory, reuse)? {
+        match copy_segment(client, &id, &mut new, &missing, &bar).await {
+            Err(Attempt::Damaged(_)) if missing.from > 0 => {
+                let whole = Missing { from: 0, ..missing };
+                copy_segment(client, &id, &mut new, &whole, &bar).await?;
+            }
+            other => other?,
+        }
+    }
+    bar.set_message("checking");
+    let added = new.finish()?;
+    bar.finish_and_clear();
+    Ok(Copied::Added(added))
+}
+
+/// Why a segment was not copied.
+enum Attempt {
+    Damaged(UpkeepError),
+    Failed(Failure),
+}
+
+impl From<Attempt> for Failure {
+    fn from(attempt: Attempt) -> Self {
+        match attempt {
+            Attempt::Failed(failure) => failure,
+            Attempt::Damaged(error) => Self::from(error).advice(
+                "The copy was not kept. If this happens again, the node's own file is damaged: stop the node and run \
+                 `mainstay doctor`.",
+            ),
+        }
+    }
+}
+
+async fn copy_segment(
+    client: &Client,
+    id: &str,
+    new: &mut NewBackup,
+    missing: &Missing,
+    bar: &ProgressBar,
+) -> Result<(), Attempt> {
+    let failed = |error: UpkeepError| Attempt::Failed(error.into());
+    let mut file = new.open(missing).map_err(failed)?;
+    let mut at = missing.from;
+    while at < missing.segment.bytes {
+        let read = client.backup_segment(id, &missing.segment.segment, at).await;
+        let bytes = read.map_err(|error| Attempt::Failed(error.into()))?;
+        if bytes.is_empty() {
+            break;
+        }
+        file.write_all(&bytes).map_err(|error| Attempt::Failed(error.into()))?;
+        at += bytes.len() as u64;
+        bar.inc(bytes.len() as u64);
+    }
+    new.close(missing, file).map_err(Attempt::Damaged)
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits = text.as_bytes().chunks(2);
+    digits.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+pub(crate) fn manage(global: &Global, command: &Command) -> Result {
+    match command {
+        Command::List { directory } => list(global, &BackupDirectory::open(directory)?),
+        Command::Verify { directory, name } => {
+            verify(global, &BackupDirectory::open(directory)?, name.as_deref())
+        }
+        Command::Prune { directory, keep } => {
+            let keep = usize::try_from(*keep).unwrap_or(usize::MAX);
+            let pruned = BackupDirectory::open(directory)?.prune(keep)?;
+            let mut out = stdout();
+            if global.output == Output::Table {
+                let removed = pruned.backups.len();
+                writeln!(out, "{removed} backups removed, {} freed by shared files", in_mib(pruned.bytes))?;
+            } else {
+                let (segments, bytes) = (pruned.segments, pruned.bytes);
+                writeln!(
+                    out,
+                    "{}",
+                    json!({"removed": pruned.backups, "segments": segments, "bytes": bytes})
+                )?;
+            }
+            Ok(out.flush()?)
+        }
+    }
+}
+
+fn list(global: &Global, directory: &BackupDirectory) -> Result {
+    let backups = directory.backups()?;
+    let items: Vec<_> = backups.iter().map(summary).collect();
+    let columns = [
+        ("BACKUP", Align::Left),
+        ("EVENTS", Align::Right),
+        ("SIZE", Align::Right),
+        ("STORE", Align::Left),
+        ("CURSOR", Align::Left),
+    ];
+    print_list(global.output, &items, &columns, |table, item| {
+        let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+        let size = in_mib(item["bytes"].as_u64().unwrap_or_default());
+        table.row(vec![text("backup"), item["events"].to_string(), size, text("store"), text("cursor")])
+    })
+}
+
+fn summary(backup: &Backup) -> serde_json::Value {
+    let manifest = &backup.manifest;
+    json!({
+        "backup": backup.name, "time": manifest.time, "store": manifest.store, "cursor": manifest.cursor,
+        "events": manifest.events, "bytes": manifest.bytes,
+    })
+}
+
+fn verify(global: &Global, directory: &BackupDirectory, name: Option<&str>) -> Result {
+    let backups = match name {
+        Some(name) => vec![directory.backup(Some(name))?],
+        None => directory.backups()?,
+    };
+    let (mut out, mut damaged) = (stdout(), 0);
+    for backup in &backups {
+        let verified = backup.verify();
+        match (&verified, global.output) {
+            (Ok(verified), Output::Table) => {
+                writeln!(out, "{}: {} events, whole", backup.name, verified.events)?;
+            }
+            (Err(error), Output::Table) => writeln!(out, "{}: {error}", backup.name)?,
+            (Ok(_), _) => writeln!(out, "{}", json!({"backup": backup.name, "whole": true}))?,
+            (Err(error), _) => {
+                let error = error.to_string();
+                writeln!(out, "{}", json!({"backup": backup.name, "whole": false, "error": error}))?;
+            }
+        }
+        damaged += usize::from(verified.is_err());
+    }
+    out.flush()?;
+    match damaged {
+        0 => Ok(()),
+        _ => Err(Failure::local(format!("{damaged} of {} backups cannot be restored", backups.len())).advice(
+            "`mainstay backup --verify` copies damaged shared files again, if the node still has them. Other backups are \
+             not affected.",
+        )),
+    }
+}
+
+pub(super) fn in_mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+impl From<UpkeepError> for Failure {
+    fn from(error: UpkeepError) -> Self {
+        let (class, advice) = match &error {
+            UpkeepError::NotBackups { .. } | UpkeepError::NoBackups { .. } | UpkeepError::Unknown { .. } => (
+                Class::Usage,
+                Some("Check the path. `mainstay backups list DIRECTORY` lists the backups there."),
+            ),
+            UpkeepError::InUse { .. } => (Class::Local, Some("Wait until it has ended.")),
+            UpkeepError::Newer { .. } => {
+                (Class::Local, Some("Use the version that wrote it, or a newer one."))
+            }
+            UpkeepError::Damaged { .. } | UpkeepError::Bodies(_) => (
+                Class::Local,
+                Some(
+                    "Nothing was changed. `mainstay backups verify DIRECTORY` says which backups are whole.",
+                ),
+            ),
+            _ => (Class::Local, None),
+        };
+        let failure = Self::new(class, error);
+        match advice {
+            Some(advice) => failure.advice(advice),
+            None => failure,
+        }
+    }
+}

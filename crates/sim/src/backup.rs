@@ -1,0 +1,202 @@
+//! A backup that is taken at some moment, copied while the node goes on, and restored on another machine. What was seen at
+//! that moment must be there: every event, and every row but the two that a restore changes.
+//!
+//! `taken` is what readers saw. It was compared with the model, so the restored node need not be.
+
+use crate::checkers::shown::Shown;
+use crate::damage;
+use crate::machine::Machine;
+use crate::process::{NodeDisk, Process, STORE};
+use crate::schedule::Moment;
+use crate::unread::Unread;
+use format::header::SnapshotHeader;
+use format::row::{ShardRow, origins_key, shard_key};
+use format::snapshot::{CHUNK_HEADER_BYTES, ChunkHeader, Following};
+use model::{GroupId, Key, KeyRange, Order, Slot, Value, View, Wall};
+use seeded_rng::Rng;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use storage::bodies::{BodyOptions, PinnedBodies, SegmentCopy};
+use storage::disk::{Disk as _, DiskFile as _};
+use storage::log::LogOptions;
+use storage::memory_disk::{MemoryDisk, MemoryFile};
+use storage::memory_state::{MemoryReader, MemoryState, MemoryStateDisk};
+use storage::snapshot::{Install, InstallError, InstalledAt, read_rows};
+use storage::state::{Reader as _, State as _};
+
+const FIRST: Slot = Slot(0);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Backup {
+    pub boot: u64,
+    header: SnapshotHeader,
+    state: MemoryReader,
+    bodies: PinnedBodies<NodeDisk>,
+    taken: Shown,
+    rows: BTreeMap<Key, Value>,
+}
+
+impl Backup {
+    /// # Errors
+    /// [`Unread`].
+    pub fn take(boot: u64, process: &Process, now: Wall) -> Result<Self, Unread> {
+        let taken = Shown::read(process)?;
+        let (state, bodies) = process.bodies().pin(|| {
+            let state = process.reader();
+            let end = state.progress().bodies_end;
+            (state, end)
+        })?;
+        let rows = rows(&state)?;
+        let shard = shard(&rows)?;
+        let progress = state.progress();
+        let header = SnapshotHeader {
+            store: STORE,
+            index: progress.index,
+            term: progress.term,
+            bodies_end: progress.bodies_end,
+            through: shard::restore::through(&shard),
+            wall: shard.wall,
+            elapsed: shard.elapsed,
+            taken: now,
+        };
+        Ok(Self { boot, header, state, bodies, taken, rows })
+    }
+
+    /// Restores it on another machine, starts a node there, and looks at what it has.
+    ///
+    /// # Errors
+    /// The disk of the original failed, or a promise is broken.
+    pub fn restore(&self, original: &Machine, moment: Moment, rng: &mut Rng) -> Result<(), Unread> {
+        let now = original.now(moment).wall;
+        let (log, bodies, state) = (MemoryDisk::new(), MemoryDisk::new(), MemoryStateDisk::new());
+        let limits = &original.limits;
+        let options = BodyOptions {
+            segment_bytes: limits.body_segment_bytes,
+            stride_bytes: limits.stride_bytes,
+            ..BodyOptions::new(STORE)
+        };
+        let mut install =
+            Install::begin(MemoryState::open(&state), bodies.clone(), options).map_err(broken)?;
+        self.install_rows(&mut install, rng)?;
+        self.install_bodies(&mut install, rng)?;
+        let changes = shard::restore::restored(install.state(), FIRST, STORE, now)?;
+        let at = InstalledAt { group: GroupId(1), index: self.header.index, term: self.header.term };
+        let log_options = LogOptions { segment_bytes: limits.log_segment_bytes, ..LogOptions::new(STORE) };
+        install.finish(&changes, at, log.clone(), log_options).map_err(broken)?;
+        // What was not synced is lost, as after a power cut.
+        let (log, bodies) = (log.crash(&mut || 0), bodies.crash(&mut || 0));
+        let mut machine = original.with_disks(log, bodies, state);
+        damage::start(&mut machine, moment).map_err(|ended| format!("a restored node ends: {ended}"))?;
+        let Some(process) = &machine.process else {
+            return Err("a restored node is never ready".to_owned().into());
+        };
+        self.compare(process, now)
+    }
+
+    fn install_rows(
+        &self,
+        install: &mut Install<MemoryDisk, MemoryState>,
+        rng: &mut Rng,
+    ) -> Result<(), Unread> {
+        let mut after: Option<Key> = None;
+        for number in 0.. {
+            let bytes_max = 1 + rng.below(20_000) as usize;
+            let chunk = read_rows(&self.state, &self.header, number, after.as_deref(), bytes_max)?;
+            let (head, rows) =
+                chunk.bytes.split_first_chunk::<CHUNK_HEADER_BYTES>().ok_or("a short chunk")?;
+            let head = ChunkHeader::decode(&self.header, head).map_err(|error| error.to_string())?;
+            install.rows(&head.rows(rows).map_err(|error| error.to_string())?).map_err(broken)?;
+            if head.following == Following::Nothing {
+                break;
+            }
+            after = chunk.last;
+        }
+        Ok(())
+    }
+
+    fn install_bodies(
+        &self,
+        install: &mut Install<MemoryDisk, MemoryState>,
+        rng: &mut Rng,
+    ) -> Result<(), Unread> {
+        let state = install.state().reader();
+        let copies = MemoryDisk::new();
+        for segment in self.bodies.segments() {
+            let file = copies.create(&segment.name).map_err(|error| error.to_string())?;
+            self.copy(&segment.name, &file, rng)?;
+            let copy = SegmentCopy::open(&segment.name, file, segment.kind, STORE);
+            let copy = copy.map_err(|error| format!("a copy is damaged: {error}"))?;
+            copy.records(|record, bytes| {
+                if segment.may_hold_removed && !shard::query::is_live(&state, record)? {
+                    return Ok(());
+                }
+                install.records(bytes, record.cursor()).map_err(broken)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn copy(&self, name: &str, file: &MemoryFile, rng: &mut Rng) -> Result<(), Unread> {
+        let mut at = 0;
+        loop {
+            let bytes_max = 1 + rng.below(8_000) as usize;
+            let bytes = self.bodies.read(name, at, bytes_max)?.ok_or("a segment is not pinned any more")?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            file.write_at(&bytes, at).map_err(|error| error.to_string())?;
+            at += bytes.len() as u64;
+        }
+    }
+
+    fn compare(&self, process: &Process, now: Wall) -> Result<(), Unread> {
+        let found = Shown::read(process)?;
+        if found.events != self.taken.events {
+            let (had, has) = (self.taken.events.len(), found.events.len());
+            return Err(format!("a backup of {had} events was restored with {has}, or with others").into());
+        }
+        let mut found = rows(&process.reader())?;
+        let (before, after) = (shard(&self.rows)?, shard(&found)?);
+        if after.last < before.last.max(model::Position::first_of(now)) || after.wall < before.wall.max(now) {
+            return Err(
+                format!("the clocks of a restored store are {after:?} after {before:?} and {now}").into()
+            );
+        }
+        let mut want = self.rows.clone();
+        for key in [&shard_key(FIRST)[..], &origins_key(FIRST)] {
+            (want.remove(key), found.remove(key));
+        }
+        if found != want {
+            let differing = want.iter().find(|(key, value)| found.get(*key) != Some(value));
+            return Err(format!("a restored state has other rows, such as {differing:?}").into());
+        }
+        Ok(())
+    }
+}
+
+fn broken(error: InstallError) -> Unread {
+    Unread::Broken(format!("a backup cannot be installed: {error}"))
+}
+
+fn rows(state: &MemoryReader) -> Result<BTreeMap<Key, Value>, Unread> {
+    let mut rows = BTreeMap::new();
+    state.scan(KeyRange { from: &[], to: &[0xff; 7] }, Order::Ascending, &mut |key, value| {
+        rows.insert(key.to_vec(), value.to_vec());
+        ControlFlow::Continue(())
+    })?;
+    Ok(rows)
+}
+
+fn shard(rows: &BTreeMap<Key, Value>) -> Result<ShardRow, Unread> {
+    match rows.get(&shard_key(FIRST)[..]) {
+        Some(row) => Ok(ShardRow::decode(row).map_err(|error| error.to_string())?),
+        None => Ok(ShardRow::default()),
+    }
+}
+
+impl From<&str> for Unread {
+    fn from(what: &str) -> Self {
+        Self::Broken(what.to_owned())
+    }
+}

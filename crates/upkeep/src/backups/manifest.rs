@@ -1,0 +1,97 @@
+//! What a backup says about itself, as JSON.
+
+use super::{PART_SUFFIX, SEGMENT_SUFFIX, SEGMENTS_PREFIX};
+use crate::error::{Result, UpkeepError};
+use format::header::StoreId;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use storage::bodies::CopyKind;
+
+/// The newest form that this program writes and reads.
+pub(super) const FORM: u32 = 1;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The form of this manifest.
+    pub form: u32,
+    /// The version of the program that made the backup.
+    pub mainstay: String,
+    /// The identity of the store.
+    pub store: String,
+    /// The backup has everything that had happened up to this cursor.
+    pub cursor: String,
+    /// The time of day of its last entry, in RFC 3339.
+    pub time: String,
+    /// The number of its last entry.
+    pub entry: u64,
+    /// How many events it has, removed ones not counted.
+    pub events: u64,
+    /// The bytes of all its files.
+    pub bytes: u64,
+    /// The files with the rows, in order.
+    pub state: Vec<String>,
+    /// The files with the events, in order.
+    pub segments: Vec<SegmentFile>,
+}
+
+/// A file with events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentFile {
+    pub segment: String,
+    pub bytes: u64,
+    /// Backups share it. Otherwise it is the first part of a segment, and belongs to one backup.
+    pub sealed: bool,
+    /// It may hold events that were removed. They are not restored.
+    pub may_hold_removed: bool,
+}
+
+impl SegmentFile {
+    #[must_use]
+    pub fn kind(&self) -> CopyKind {
+        if self.sealed { CopyKind::Sealed } else { CopyKind::Part }
+    }
+
+    /// Where it is, seen from the backup's directory.
+    pub(super) fn path_in_backup(&self, store: &str) -> String {
+        if self.sealed {
+            format!("../{SEGMENTS_PREFIX}{store}/{}{SEGMENT_SUFFIX}", self.segment)
+        } else {
+            format!("{}{PART_SUFFIX}", self.segment)
+        }
+    }
+
+    /// Whether the name is one that a node gives to segments, and nothing that leads elsewhere.
+    pub(super) fn has_valid_name(&self) -> bool {
+        let is_hex = |text: &str, digits| text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit());
+        self.segment
+            .split_once('-')
+            .is_some_and(|(first, generation)| is_hex(first, 16) && is_hex(generation, 8))
+    }
+}
+
+impl Manifest {
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|source| UpkeepError::io(path, source))?;
+        let manifest: Self =
+            serde_json::from_slice(&bytes).map_err(|error| UpkeepError::damaged(path, error))?;
+        if manifest.form > FORM {
+            return Err(UpkeepError::Newer { path: path.display().to_string(), found: manifest.form });
+        }
+        // Names in a manifest become paths.
+        let is_rows = |file: &String| !file.contains('/') && file.starts_with("state-");
+        let valid = manifest.segments.iter().all(SegmentFile::has_valid_name)
+            && manifest.state.iter().all(is_rows)
+            && manifest.store_id().is_some();
+        if valid {
+            Ok(manifest)
+        } else {
+            Err(UpkeepError::damaged(path, "it names files that no backup has"))
+        }
+    }
+
+    /// The identity of the store.
+    pub(crate) fn store_id(&self) -> Option<StoreId> {
+        let is_hex = self.store.len() == 32 && self.store.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex.then(|| u128::from_str_radix(&self.store, 16).ok().map(StoreId)).flatten()
+    }
+}

@@ -1,0 +1,55 @@
+//! Why something could not be done.
+
+use std::io;
+use std::path::Path;
+use storage::bodies::BodyError;
+use storage::directory::DirectoryError;
+use storage::snapshot::InstallError;
+use storage::state::StateError;
+
+pub type Result<T, E = UpkeepError> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    #[error("{path}: {source}")]
+    Io { path: String, source: io::Error },
+    /// A directory for backups holds something else.
+    #[error("{path} is not empty and is not a directory of backups: it holds `{found}`")]
+    NotBackups { path: String, found: String },
+    #[error("{path} holds no backups")]
+    NoBackups { path: String },
+    /// Another process is adding or removing a backup.
+    #[error("another process is changing the backups in {path}")]
+    InUse { path: String },
+    /// A newer version of the program has written it.
+    #[error("{path} has layout {found}, which this version of Mainstay does not know")]
+    Newer { path: String, found: u32 },
+    #[error("{path} holds no backup `{name}`; it has {known}")]
+    Unknown { path: String, name: String, known: String },
+    /// It is not what was written.
+    #[error("{file} is damaged: {what}")]
+    Damaged { file: String, what: String },
+    /// What a node has sent is not what it should have sent.
+    #[error("the node has sent {what}")]
+    Sent { what: String },
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    #[error(transparent)]
+    Bodies(#[from] BodyError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("the state cannot be read: {0}")]
+    View(#[from] model::ViewError),
+}
+
+impl UpkeepError {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.display().to_string(), source }
+    }
+
+    pub(crate) fn damaged(file: &Path, what: impl ToString) -> Self {
+        Self::Damaged { file: file.display().to_string(), what: what.to_string() }
+    }
+}

@@ -1,0 +1,28 @@
+//! What is done to a store from outside a running node: keep backups of it, restore one, and examine a data directory.
+//!
+//! ```text
+//!   node ──HTTP──▶ NewBackup ──▶ backup directory ──restore──▶ data directory ◀── examine
+//!                     checks          verify
+//! ```
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`backups`] | a directory with backups: adds one, lists, verifies and removes them |
+//! | [`rows`], [`segments`] | check the parts of a backup |
+//! | [`matching`] | whether rows and bodies are about the same events |
+//! | [`restore`] | makes a data directory from a backup |
+//! | [`doctor`] | examines a data directory, and changes nothing |
+//!
+//! Nothing here talks to a node: whoever reads parts from one passes them on. Every byte that is kept is checked when it
+//! arrives, and again before it is used.
+
+pub mod backups;
+mod digest;
+pub mod doctor;
+mod error;
+mod matching;
+pub mod restore;
+mod rows;
+mod segments;
+
+pub use error::{Result, UpkeepError};

@@ -1,0 +1,95 @@
+//! Whether the rows of a state and the bodies of its events are about the same events.
+//!
+//! Every kept event has a row, by stream and revision, with its position; and a body, with the same three. Both are read
+//! once and in different orders, so each side is summed up: how many there are, and the sum of a hash of each. The memory
+//! is bounded by the number of streams that have removed events, and by the streams of one slot.
+
+use format::FormatError;
+use format::body::BodyRecord;
+use format::row::{RevisionRow, StreamRow, parse_revision_key, parse_stream_key};
+use model::{Namespace, Position, Revision, Slot, StreamId};
+use std::collections::HashMap;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Matching {
+    /// The first kept revision of each stream of which events were removed.
+    removed: HashMap<(Slot, Namespace, String), Revision>,
+    /// The streams of the slot and namespace that rows were last read of, with their first kept revisions.
+    streams: HashMap<StreamId, Revision>,
+    at: Option<(Slot, Namespace)>,
+    rows: Sum,
+    bodies: Sum,
+}
+
+/// Events, whatever their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sum {
+    events: u64,
+    hashes: u64,
+}
+
+impl Sum {
+    fn add(&mut self, slot: Slot, position: Position, revision: Revision) {
+        self.events += 1;
+        // Positions are unique, so a sum of mixed positions and revisions tells sets of events apart.
+        let mut mixed = position.0 ^ revision.0.rotate_left(32) ^ (u64::from(slot.0) << 48);
+        for factor in [0xbf58_476d_1ce4_e5b9_u64, 0x94d0_49bb_1331_11eb] {
+            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(factor);
+        }
+        self.hashes = self.hashes.wrapping_add(mixed ^ (mixed >> 31));
+    }
+}
+
+impl Matching {
+    /// Takes a row. They come in order, and before the bodies.
+    pub(crate) fn row(&mut self, key: &[u8], value: &[u8]) -> Result<(), FormatError> {
+        if let Some((slot, namespace, name)) = parse_stream_key(key)? {
+            let row = StreamRow::decode(value)?;
+            if self.at.replace((slot, namespace)) != Some((slot, namespace)) {
+                self.streams.clear();
+            }
+            self.streams.insert(row.id, row.first);
+            if row.first > Revision::FIRST {
+                self.removed.insert((slot, namespace, name.as_str().to_owned()), row.first);
+            }
+        } else if let Some((slot, namespace, stream, revision)) = parse_revision_key(key)? {
+            let row = RevisionRow::decode(value)?;
+            let known = self.streams.get(&stream).filter(|_| self.at == Some((slot, namespace)));
+            // An event without a stream is counted: no body matches it.
+            if known.is_none_or(|first| revision >= *first) {
+                self.rows.add(slot, row.position, revision);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a body.
+    pub(crate) fn body(&mut self, record: &BodyRecord<'_>) {
+        let is_kept = self.removed.is_empty() || {
+            let stream = (record.slot, record.namespace, record.stream.to_owned());
+            self.removed.get(&stream).is_none_or(|first| record.revision >= *first)
+        };
+        if is_kept {
+            self.bodies.add(record.slot, record.position, record.revision);
+        }
+    }
+
+    /// How many events there are.
+    ///
+    /// # Errors
+    /// What does not match.
+    pub(crate) fn end(&self) -> Result<u64, String> {
+        let (rows, bodies) = (self.rows, self.bodies);
+        if rows == bodies {
+            Ok(rows.events)
+        } else if rows.events == bodies.events {
+            Err(format!("the state has rows of {} events, and there are bodies of other events", rows.events))
+        } else {
+            Err(format!(
+                "the state has rows of {} events, and there are bodies of {}",
+                rows.events, bodies.events
+            ))
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The segments of a backup: copies of files with event bodies.
+
+use crate::error::{Result, UpkeepError};
+use format::body::BodyRecord;
+use format::header::StoreId;
+use std::path::Path;
+use storage::bodies::{CopyKind, SegmentCopy, SegmentSummary};
+use storage::real_disk::RealFile;
+
+/// Reads a copy completely, and calls `visit` with each record and its bytes.
+///
+/// # Errors
+/// It is damaged or cannot be read, or the error of `visit`.
+pub(crate) fn read(
+    path: &Path,
+    kind: CopyKind,
+    store: StoreId,
+    visit: impl FnMut(&BodyRecord<'_>, &[u8]) -> Result<()>,
+) -> Result<SegmentSummary> {
+    let file = RealFile::open_to_read(path).map_err(|source| UpkeepError::io(path, source))?;
+    SegmentCopy::open(&path.display().to_string(), file, kind, store)?.records(visit)
+}
+
+/// Reads a copy completely.
+///
+/// # Errors
+/// It is damaged or cannot be read.
+pub(crate) fn check(path: &Path, kind: CopyKind, store: StoreId) -> Result<SegmentSummary> {
+    read(path, kind, store, |_, _| Ok(()))
+}
