@@ -79,5 +79,5 @@ async fn counted(stream: TcpStream, context: Arc<Context>, router: Router) {
 
 async fn refuse(stream: TcpStream, connections_max: usize) {
     let detail = format!("the node already has {connections_max} connections");
-    connection::refuse(stream, &Problem::new(Code::TooManyConnections, detail)).await;
+    connection::refuse_with(stream, &Problem::new(Code::TooManyConnections, detail)).await;
 }

@@ -64,9 +64,10 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
         tls: keeper.as_ref().map(Keeper::tls),
         ..HttpOptions::default()
     };
-    if let Some(keeper) = keeper {
-        tokio::spawn(keeper.run());
-    }
+    match keeper {
+        Some(keeper) => tokio::spawn(keeper.run()),
+        None => tokio::spawn(ignore_hangups(signal(SignalKind::hangup())?)),
+    };
     let for_admin = config.clone();
     let http = tokio::spawn(async move {
         let (failed, unless_failed) = oneshot::channel::<()>();
@@ -103,6 +104,13 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
         tracing::error!(error = %halted, "the node stopped; nothing acknowledged is lost, and a restart recovers it");
         Failure::local(format!("the node stopped: {halted}"))
     })
+}
+
+/// Service managers send SIGHUP for "read the configuration again". It must not end a node that has nothing to read again.
+async fn ignore_hangups(mut hangups: tokio::signal::unix::Signal) {
+    while hangups.recv().await.is_some() {
+        tracing::info!("SIGHUP: without TLS, there is no certificate to read again; settings need a restart");
+    }
 }
 
 /// On loopback, whoever is on this machine may use the node, so a request must name one of its hosts. Elsewhere, requests

@@ -47,13 +47,33 @@ mod tls {
     //! Why TLS failed, with what to do about it.
 
     use super::StdError;
-    use rustls::{AlertDescription as Alert, CertificateError as Wrong, Error as Tls, InvalidMessage};
+    use rustls::{CertificateError as Wrong, Error as Tls, InvalidMessage};
     use std::io;
+
+    /// How an alert begins, in the text of an error.
+    const ALERT: &str = "received fatal alert: ";
+    /// The alerts of a server that does not accept the client's certificate.
+    const REFUSALS: [&str; 9] = [
+        "CertificateRequired",
+        "UnknownCA",
+        "BadCertificate",
+        "CertificateUnknown",
+        "CertificateExpired",
+        "UnsupportedCertificate",
+        "AccessDenied",
+        "HandshakeFailure",
+        "DecryptError",
+    ];
+    const REFUSED: &str = "the node asks for a certificate of the client, and got none that it accepts; give one from the \
+                           authority in its `tls-client-ca` (`--client-cert` and `--client-key`, `client_certificate` in \
+                           Rust)";
 
     /// The reason, if TLS is one of the causes of the error.
     pub(super) fn reason(error: &(dyn StdError + 'static)) -> Option<String> {
         let mut cause = Some(error);
+        let mut last = String::new();
         while let Some(error) = cause {
+            last = error.to_string();
             // An I/O error does not count what it wraps as its source.
             let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
             let tls = match wrapped {
@@ -68,7 +88,7 @@ mod tls {
                 None => error.source(),
             };
         }
-        None
+        refused(&last)
     }
 
     fn explain(error: &Tls) -> Option<String> {
@@ -90,24 +110,17 @@ mod tls {
             Tls::InvalidMessage(InvalidMessage::InvalidContentType) => {
                 "what answers there does not speak TLS; use http:// in the URL, or start the node with `tls-cert`"
             }
-            Tls::AlertReceived(
-                Alert::CertificateRequired
-                | Alert::UnknownCA
-                | Alert::BadCertificate
-                | Alert::CertificateUnknown
-                | Alert::CertificateExpired
-                | Alert::UnsupportedCertificate
-                | Alert::AccessDenied
-                | Alert::HandshakeFailure
-                | Alert::DecryptError,
-            ) => {
-                "the node asks for a certificate of the client, and got none that it accepts; give one from the authority \
-                 in its `tls-client-ca` (`--client-cert` and `--client-key`, `client_certificate` in Rust)"
-            }
             Tls::InvalidCertificate(_) => return Some(error.to_string()),
             // The connection may have broken after requests were sent.
-            _ => return None,
+            error => return refused(&error.to_string()),
         };
         Some(reason.to_owned())
+    }
+
+    /// With TLS 1.3, a client learns that its certificate is not accepted after it has sent its first request, which the
+    /// server then does not read. HTTP/2 passes that error on as text only.
+    fn refused(text: &str) -> Option<String> {
+        let alert = text.split(ALERT).nth(1)?;
+        REFUSALS.iter().any(|refusal| alert.starts_with(refusal)).then(|| REFUSED.to_owned())
     }
 }

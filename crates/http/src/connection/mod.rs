@@ -98,7 +98,8 @@ async fn serve_tls(
         match stream.peek(&mut first).await {
             Ok(1) if first[0] != tls::HANDSHAKE => {
                 let detail = "the client sent HTTP without TLS to a port that takes HTTPS only";
-                refuse(stream, &Problem::new(Code::HttpsRequired, detail)).await;
+                let problem = Problem::new(Code::HttpsRequired, detail);
+                refuse(stream, &edge::raw_response(&problem)).await;
                 None
             }
             Ok(1) => Some(tls.handshake(stream).await),
@@ -110,9 +111,11 @@ async fn serve_tls(
             let remote = Remote { peer, scheme: Scheme::Https, identity };
             serve_socket(stream, remote, deadline, context, router).await;
         }
-        Ok(Some(Err(error))) => {
+        Ok(Some(Err((error, stream)))) => {
             context.metrics.tls.handshakes_failed.inc();
             tracing::debug!(%error, "a TLS handshake failed");
+            // TLS has told the client why.
+            refuse(stream, &[]).await;
         }
         Ok(None) | Err(_) => context.metrics.tls.handshakes_failed.inc(),
     }
@@ -134,7 +137,7 @@ async fn serve_socket<S: Socket>(
     } else if prefix.first() == Some(&tls::HANDSHAKE) {
         let detail =
             "the client began TLS, and this port takes HTTP without TLS: use http:// instead of https://";
-        refuse(stream, &Problem::new(Code::BadRequest, detail)).await;
+        refuse(stream, &edge::raw_response(&Problem::new(Code::BadRequest, detail))).await;
     } else {
         serve_http1(stream, prefix, remote, context, router).await;
     }
@@ -270,10 +273,14 @@ fn reset(sleep: Pin<&mut Sleep>, every: Duration) {
 }
 
 /// Tells a client why it is not served, and closes the connection.
-pub(crate) async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin, problem: &Problem) {
-    let response = edge::raw_response(problem);
+pub(crate) async fn refuse_with(stream: TcpStream, problem: &Problem) {
+    refuse(stream, &edge::raw_response(problem)).await;
+}
+
+/// Sends the last bytes, and closes the connection.
+async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin, last: &[u8]) {
     let send = async {
-        stream.write_all(&response).await?;
+        stream.write_all(last).await?;
         stream.shutdown().await?;
         // Closing with unread bytes would reset the connection before the client has read the response.
         let mut rest = [0; 4_096];

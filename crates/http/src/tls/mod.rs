@@ -139,18 +139,23 @@ impl Tls {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).expires
     }
 
-    /// The handshake of one connection. It ends with who the client is, if clients have certificates.
+    /// The handshake of one connection. It ends with who the client is, if clients have certificates, or with the stream on
+    /// which the client has been told why not.
     pub(crate) async fn handshake(
         &self,
         stream: TcpStream,
-    ) -> std::io::Result<(TlsStream<TcpStream>, Option<Arc<PeerIdentity>>)> {
+    ) -> Result<(TlsStream<TcpStream>, Option<Arc<PeerIdentity>>), (std::io::Error, TcpStream)> {
         let config = Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner).config);
-        let stream = TlsAcceptor::from(config).accept(stream).await?;
+        let stream = TlsAcceptor::from(config).accept(stream).into_fallible().await?;
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let Some(certificate) = certificate else { return Ok((stream, None)) };
-        let identity = PeerIdentity::of(certificate)
-            .ok_or_else(|| std::io::Error::other("the client's certificate cannot be read"))?;
-        Ok((stream, Some(Arc::new(identity))))
+        match PeerIdentity::of(certificate) {
+            Some(identity) => Ok((stream, Some(Arc::new(identity)))),
+            None => {
+                let error = std::io::Error::other("the client's certificate cannot be read");
+                Err((error, stream.into_inner().0))
+            }
+        }
     }
 }
 

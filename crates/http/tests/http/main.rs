@@ -1,6 +1,8 @@
 //! The API through real sockets. The node runs in this process, on a temporary directory.
 
 #[cfg(test)]
+mod abuse;
+#[cfg(test)]
 mod append;
 #[cfg(test)]
 mod as_of;
