@@ -182,7 +182,7 @@ impl Backups {
 
     pub(crate) fn add(&self, seat: Seat, backup: Backup) -> Arc<Backup> {
         let mut state = lock(&self.state);
-        // The same request was sent twice. Whoever waits for the outcome of either reads one backup.
+        // The same request was sent twice. Both responses name one backup.
         if let Some(earlier) = state.under_way.iter().find(|earlier| earlier.id == backup.id).cloned() {
             drop(state);
             discard(vec![Arc::new(backup)]);
