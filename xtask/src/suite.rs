@@ -2,7 +2,7 @@
 
 use crate::run::{StepResult, Steps, command, root, run, target_dir};
 use crate::tools::{self, Tools};
-use crate::{Failure, tidy};
+use crate::{Failure, package, tidy};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,6 +26,7 @@ pub fn test() -> Result<(), Failure> {
     steps.step("loom", || passed(loom()));
     steps.step("PostgreSQL page", postgresql_page);
     steps.step("alerts", alerts);
+    steps.step("package", package::try_out);
     steps.summarize()
 }
 

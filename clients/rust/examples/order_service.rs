@@ -71,7 +71,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .retry(retry::Config::new())
         .breaker(breaker::Config::new());
     let service = Service {
-        store: Client::new(&variable("MAINSTAY_URL", "http://127.0.0.1:7070"))?,
+        store: Client::builder(&variable("MAINSTAY_URL", "http://127.0.0.1:7070"))
+            .token_from_environment()
+            .build()?,
         prices: reqwest::Client::new(),
         prices_url: variable("PRICES_URL", "http://127.0.0.1:7071/prices"),
         guard: Guard::builder("prices").policy(policy).classify_with(StatusClassifier).build()?,

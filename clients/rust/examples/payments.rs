@@ -50,7 +50,8 @@ fn respond(stored: &StoredResponse) -> Response {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let variable = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
-    let store = Client::new(&variable("MAINSTAY_URL", "http://127.0.0.1:7070"))?;
+    let url = variable("MAINSTAY_URL", "http://127.0.0.1:7070");
+    let store = Client::builder(&url).token_from_environment().build()?;
     let listener = tokio::net::TcpListener::bind(variable("LISTEN", "127.0.0.1:8080")).await?;
     println!("listening on {}", listener.local_addr()?);
     axum::serve(listener, Router::new().route("/payments", post(pay)).with_state(store)).await?;

@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let progress: Option<(String, Option<String>)> = database
         .query_row("SELECT cursor, store FROM progress", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let mut client = Client::builder(&url);
+    let mut client = Client::builder(&url).token_from_environment();
     if let Some((_, Some(store))) = &progress {
         // The cursor belongs to this store: the node refuses it if the URL now leads to another one.
         client = client.store(store);

@@ -3,7 +3,7 @@
 
 use crate::client::{Client, encode};
 use crate::error::Result;
-use crate::transport::{Call, Repeat};
+use crate::transport::Call;
 use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
@@ -38,14 +38,14 @@ pub struct BackupSegment {
 }
 
 impl Client {
-    /// Begins a backup of the store as it is now. The node holds it until [`Self::end_backup`], or until nothing was read
+    /// Begins a backup of the store as it is now, under a name of 16 lower-case hex digits: choose one at random for each
+    /// place where backups are kept. If one with this name is under way, it ends. The node holds it until [`Self::end_backup`], or until nothing was read
     /// from it for ten minutes.
     ///
     /// # Errors
     /// [`Error`](crate::Error), with the code `too_many_backups` when two are under way.
-    pub async fn begin_backup(&self) -> Result<Backup> {
-        // Sent twice, it would begin two.
-        self.call_json(&Call::new(Method::POST, "/v1/backups").repeat(Repeat::IfUnchanged)).await
+    pub async fn begin_backup(&self, name: &str) -> Result<Backup> {
+        self.call_json(&Call::new(Method::PUT, format!("/v1/backups/{}", encode(name)))).await
     }
 
     /// One chunk of the rows of a backup. Chunks are numbered from 0 and read in order; each says whether it is the last.

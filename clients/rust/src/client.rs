@@ -120,6 +120,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Sends the token in the variable `MAINSTAY_TOKEN`, if it is set, as the command line does.
+    #[must_use]
+    pub fn token_from_environment(self) -> Self {
+        match std::env::var("MAINSTAY_TOKEN") {
+            Ok(token) => self.token(token),
+            Err(_) => self,
+        }
+    }
+
     /// Sets the identity of the store that the program's saved cursors belong to: see [`Client::store`].
     #[must_use]
     pub fn store(mut self, identity: impl Into<String>) -> Self {

@@ -224,7 +224,7 @@ catalogue! {
         "Check that the client talks to the right node. If the store was replaced on purpose, discard saved cursors, read from the start, and use the identity in `store` from now on.";
     BeyondRestore = "beyond_restore" 409 final "The store was restored, and its history ends before this cursor",
         "This store was restored from a backup of the store that the request names, and the cursor was given out after that backup: what the reader has seen since then is not in this store.",
-        "Undo what came of events after the cursor in `restored_through`, and read on from there with the identity in `store`. Or restore a later backup.";
+        "Undo the effects of events after the cursor in `restored_through`, and read on from there with the identity in `store`. Or restore a later backup.";
     WrongTaskState = "wrong_task_state" 409 final "The task is not in a state for this request",
         "Only unfinished tasks can be cancelled, and only dead letters can be replayed or dropped. `state` says where the task stands.",
         "Read the task, and decide again.";

@@ -12,7 +12,6 @@ use format::header::{SnapshotHeader, StoreId};
 use format::row::{ShardRow, shard_key};
 use model::{Key, View, ViewError, Wall, limits};
 use node::Unavailable;
-use rustix::rand::{GetRandomFlags, getrandom};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,21 +20,9 @@ use storage::bodies::{PinnedBodies, PinnedSegment};
 use storage::snapshot::read_rows;
 use storage::state::Reader;
 
-/// The name of a backup under way: 16 hex digits.
+/// The name of a backup under way: 16 hex digits, which its client has chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackupId(u64);
-
-impl BackupId {
-    /// Random, so that a client of an earlier process never reads from another backup.
-    fn draw() -> Self {
-        let mut bytes = [0; 8];
-        // Without randomness the ids of one process still differ, because there are few backups and time passes.
-        if getrandom(&mut bytes, GetRandomFlags::NONBLOCK) != Ok(bytes.len()) {
-            bytes = crate::handle::wall_now().0.to_le_bytes();
-        }
-        Self(u64::from_le_bytes(bytes))
-    }
-}
 
 impl fmt::Display for BackupId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,7 +71,12 @@ struct Rows {
 
 impl Backup {
     /// Holds what there is now.
-    pub(crate) fn take(snapshot: &Snapshot, store: StoreId, taken: Wall) -> Result<Self, ReadFailure> {
+    pub(crate) fn take(
+        snapshot: &Snapshot,
+        id: BackupId,
+        store: StoreId,
+        taken: Wall,
+    ) -> Result<Self, ReadFailure> {
         let (state, bodies) = snapshot.bodies.pin(|| {
             let state = snapshot.newest();
             let end = state.progress().bodies_end;
@@ -106,7 +98,7 @@ impl Backup {
             taken,
         };
         let rows = Mutex::new(Rows { state, begins: vec![None] });
-        Ok(Self { id: BackupId::draw(), header, bodies, rows, used: Mutex::new(Instant::now()) })
+        Ok(Self { id, header, bodies, rows, used: Mutex::new(Instant::now()) })
     }
 
     #[must_use]
@@ -177,7 +169,9 @@ impl Drop for Seat {
 }
 
 impl Backups {
-    pub(crate) fn take_seat(self: &Arc<Self>) -> Result<Seat, CannotBegin> {
+    /// Ends the backup with this name, if one is under way, because its client has begun again.
+    pub(crate) fn take_seat(self: &Arc<Self>, id: BackupId) -> Result<Seat, CannotBegin> {
+        self.end(id);
         let mut state = lock(&self.state);
         if state.under_way.len() + state.seats >= limits::BACKUPS_MAX {
             return Err(CannotBegin::TooMany);
@@ -187,8 +181,16 @@ impl Backups {
     }
 
     pub(crate) fn add(&self, seat: Seat, backup: Backup) -> Arc<Backup> {
+        let mut state = lock(&self.state);
+        // The same request was sent twice. Whoever waits for the outcome of either reads one backup.
+        if let Some(earlier) = state.under_way.iter().find(|earlier| earlier.id == backup.id).cloned() {
+            drop(state);
+            discard(vec![Arc::new(backup)]);
+            return earlier;
+        }
         let backup = Arc::new(backup);
-        lock(&self.state).under_way.push(Arc::clone(&backup));
+        state.under_way.push(Arc::clone(&backup));
+        drop(state);
         drop(seat);
         backup
     }
@@ -249,8 +251,8 @@ mod tests {
 
     #[test]
     fn the_name_of_a_backup_has_sixteen_digits() {
-        let id = BackupId::draw();
-        assert_eq!(id.to_string().parse(), Ok(id));
+        let id = BackupId(0x0123_4567_89ab_cdef);
+        assert_eq!((id.to_string().as_str(), id.to_string().parse()), ("0123456789abcdef", Ok(id)));
         for text in ["", "0123", "0123456789ABCDEF", "+123456789abcdef", "0123456789abcdef0"] {
             assert_eq!(text.parse::<BackupId>(), Err(ParseBackupIdError), "{text}");
         }
@@ -259,9 +261,10 @@ mod tests {
     #[test]
     fn no_more_backups_are_taken_at_once_than_may_be_under_way() {
         let backups = Arc::new(Backups::default());
-        let seats: Vec<Seat> = (0..limits::BACKUPS_MAX).map(|_| backups.take_seat().unwrap()).collect();
-        assert!(matches!(backups.take_seat(), Err(CannotBegin::TooMany)));
+        let seats: Vec<Seat> =
+            (0..limits::BACKUPS_MAX as u64).map(|id| backups.take_seat(BackupId(id)).unwrap()).collect();
+        assert!(matches!(backups.take_seat(BackupId(9)), Err(CannotBegin::TooMany)));
         drop(seats);
-        backups.take_seat().unwrap();
+        backups.take_seat(BackupId(9)).unwrap();
     }
 }

@@ -222,14 +222,14 @@ impl Handle {
         })
     }
 
-    /// Begins a backup of the state as it is now.
+    /// Begins a backup of the state as it is now. One with the same name ends.
     ///
     /// # Errors
     /// [`CannotBegin`]
-    pub async fn begin_backup(&self) -> Result<Arc<Backup>, CannotBegin> {
-        let seat = self.backups.take_seat()?;
+    pub async fn begin_backup(&self, id: BackupId) -> Result<Arc<Backup>, CannotBegin> {
+        let seat = self.backups.take_seat(id)?;
         let (store, taken) = (self.store, wall_now());
-        let begun = self.read(move |snapshot| Backup::take(snapshot, store, taken)).await;
+        let begun = self.read(move |snapshot| Backup::take(snapshot, id, store, taken)).await;
         Ok(self.backups.add(seat, begun.map_err(CannotBegin::Unavailable)?))
     }
 

@@ -4,7 +4,7 @@
 //!   begin at the time of the restore, or after the last one of the backup if that is later. Tokens of leases and claims are
 //!   positions.
 //! - The time of day never goes back. The elapsed time goes on from the backup: leases, claims and deadlines have as much
-//!   time left as they had, so whoever held something then still holds it, and nobody else gets it early.
+//!   time left as they had, so a holder of that moment still holds it, and nobody else gets it early.
 //! - The store remembers which store it comes from, and up to which cursor it has all that happened there.
 //!
 //! Nothing else is changed. This is not a command: the rows are written while the store is made, before there is a node.

@@ -85,6 +85,11 @@ impl DataDirectory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => create_store(path).map_err(failed)?,
             Err(error) => return Err(failed(error)),
         };
+        // The restore that made this a store was interrupted before its last step.
+        match std::fs::remove_file(path.join(RESTORING_NAME)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
         Ok(Self { store, path: path.to_owned(), _lock: lock })
     }
 

@@ -10,13 +10,15 @@
 //! | [`backups`] | a directory with backups: adds one, lists, verifies and removes them |
 //! | [`rows`], [`segments`] | check the parts of a backup |
 //! | [`matching`] | whether rows and bodies are about the same events |
+//! | [`check`] | examines a running node by what a backup would copy |
 //! | [`restore`] | makes a data directory from a backup |
 //! | [`doctor`] | examines a data directory, and changes nothing |
 //!
-//! Nothing here talks to a node: whoever reads parts from one passes them on. Every byte that is kept is checked when it
+//! Nothing here talks to a node: the command line reads parts from one and passes them on. Every byte that is kept is checked when it
 //! arrives, and again before it is used.
 
 pub mod backups;
+pub mod check;
 mod digest;
 pub mod doctor;
 mod error;

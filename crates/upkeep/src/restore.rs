@@ -38,7 +38,7 @@ pub struct Restored {
     pub through: Cursor,
     pub events: u64,
     pub rows: u64,
-    /// This machine's clock is behind that of the backup by so many milliseconds.
+    /// How many milliseconds this machine's clock is behind that of the backup.
     pub clock_behind_ms: u64,
 }
 

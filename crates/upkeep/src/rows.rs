@@ -7,6 +7,9 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+/// Keys and values.
+type Rows<'a> = Vec<(&'a [u8], &'a [u8])>;
+
 /// Checks chunks one after the other.
 #[derive(Debug)]
 pub(crate) struct ChunkOrder {
@@ -21,15 +24,24 @@ impl ChunkOrder {
         Self { header, next: 0, last_key: Vec::new(), is_whole: false }
     }
 
+    /// The next chunk, as a node has sent it.
+    ///
+    /// # Errors
+    /// It is damaged, or not the next one.
+    pub(crate) fn next<'a>(&mut self, chunk: &'a [u8]) -> Result<(ChunkHeader, Rows<'a>)> {
+        let sent = |what: String| UpkeepError::Sent { what };
+        let split = chunk.split_first_chunk::<CHUNK_HEADER_BYTES>();
+        let (head, rows) = split.ok_or_else(|| sent("a chunk of rows without its header".to_owned()))?;
+        let head = ChunkHeader::decode(&self.header, head).map_err(|error| sent(error.to_string()))?;
+        let rows = self.take(&head, rows).map_err(sent)?;
+        Ok((head, rows))
+    }
+
     /// The rows of the next chunk, whose header has been decoded.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn take<'a>(
-        &mut self,
-        head: &ChunkHeader,
-        rows: &'a [u8],
-    ) -> Result<Vec<(&'a [u8], &'a [u8])>, String> {
+    fn take<'a>(&mut self, head: &ChunkHeader, rows: &'a [u8]) -> Result<Rows<'a>, String> {
         if self.is_whole || head.number != self.next {
             return Err(format!("chunk {} is where chunk {} belongs", head.number, self.next));
         }

@@ -25,7 +25,7 @@ type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result:
 #[tokio::main]
 async fn main() -> Result {
     let url = env::var("MAINSTAY_URL").unwrap_or_else(|_| "http://127.0.0.1:7070".to_owned());
-    let store = Client::new(&url)?;
+    let store = Client::builder(&url).token_from_environment().build()?;
     match env::args().nth(1).as_deref() {
         Some("1") => steps::in_the_request::run().await,
         Some("2") => steps::in_a_queue::run(&store).await,

@@ -2,8 +2,8 @@
 
 use super::{Build, files, text};
 use crate::Failure;
-use crate::run::{root, run, works};
-use std::path::PathBuf;
+use crate::run::{StepResult, root, run, works};
+use std::path::{Path, PathBuf};
 
 const CONTROL: &str = "\
 Package: mainstay
@@ -47,6 +47,20 @@ pub(super) fn package(build: &Build) -> Result<PathBuf, Failure> {
         files::copy(&deploy.join("debian").join(script), &control.join(script), 0o755)?;
     }
     let file = build.out.join(format!("mainstay_{}_amd64.deb", build.version));
-    run(&["dpkg-deb", "--build", "--root-owner-group", "-Zxz", &text(&tree), &text(&file)])?;
+    let archive = ["dpkg-deb", "--build", "--root-owner-group", "-Zxz"];
+    run(&[&["env", files::EPOCH][..], &archive, &[&text(&tree), &text(&file)]].concat())?;
     Ok(file)
 }
+
+/// Installs the package in a copy of this system, runs its node, and removes it again. Needs root.
+pub(super) fn try_out(file: &Path) -> Result<StepResult, Failure> {
+    let can_mount = ["unshare", "--mount", "sh", "-c", OVERLAY];
+    if !works(&can_mount) {
+        return Ok(StepResult::NotRun("the package cannot be tried without root and overlayfs".into()));
+    }
+    run(&["sh", "deploy/debian/try.sh", &text(file)])?;
+    Ok(StepResult::Passed)
+}
+
+const OVERLAY: &str = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/a /mnt/b /mnt/c && \
+    mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/a,workdir=/mnt/b /mnt/c";

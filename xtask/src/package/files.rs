@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// The moment that every packed file has: packing the same files again gives the same bytes.
 const MTIME: &str = "--mtime=@1767225600";
+/// The same moment for tools that read it from the environment.
+pub(super) const EPOCH: &str = "SOURCE_DATE_EPOCH=1767225600";
 
 /// Copies a file, with its directories.
 pub(super) fn copy(from: &Path, to: &Path, mode: u32) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ mod files;
 mod sbom;
 
 use crate::Failure;
-use crate::run::{output, root, run, target_dir, works};
+use crate::run::{StepResult, output, root, run, target_dir, works};
 use std::path::{Path, PathBuf};
 
 /// Where the binary runs.
@@ -54,6 +54,23 @@ pub fn package(linking: Linking) -> Result<PathBuf, Failure> {
     std::fs::write(build.out.join("SHA256SUMS"), &sums).map_err(|error| error.to_string())?;
     print!("{sums}");
     Ok(build.out)
+}
+
+/// Builds the packages from the binary that the tests use, packs them again to compare, and tries the `.deb` out.
+///
+/// # Errors
+/// A step failed, or two packages of the same binary differ.
+pub fn try_out() -> Result<StepResult, Failure> {
+    let sums = || -> Result<String, Failure> {
+        let sums = package(Linking::Host)?.join("SHA256SUMS");
+        std::fs::read_to_string(sums).map_err(|error| error.to_string())
+    };
+    let (first, again) = (sums()?, sums()?);
+    if first != again {
+        return Err(format!("packing again gives other bytes:\n{first}\n{again}"));
+    }
+    let name = again.split_whitespace().find(|name| name.ends_with(".deb")).unwrap_or_default();
+    debian::try_out(&target_dir().join("package").join(name))
 }
 
 fn build(linking: Linking) -> Result<Build, Failure> {

@@ -9,16 +9,16 @@ const BYTES: Content = Content { media_type: "application/octet-stream", schema:
 
 pub(super) const BEGIN: Description = Description {
     id: "beginBackup",
-    method: Method::Post,
-    path: "/v1/backups",
+    method: Method::Put,
+    path: "/v1/backups/{backup}",
     tag: Tag::Operations,
     access: Access::admin(Scope::Store),
     summary: "Begin a backup",
-    description: "The node holds the store as it is now, until the backup is ended or nothing is read from it for ten minutes. Writes go on. Use `mainstay backup`, which reads everything, checks it, and keeps it so that it can be restored.",
-    parameters: &[&STORE],
+    description: "The client chooses the name, at random and once for each place where it keeps backups. If a backup with this name is under way, it ends. The node holds the store as it is now, until the backup is ended or nothing is read from it for ten minutes. Writes go on. Use `mainstay backup`, which reads everything, checks it, and keeps it so that it can be restored.",
+    parameters: &[&BACKUP, &STORE],
     request: &[],
     response: Response { description: "What the backup holds.", content: &[json("Backup")], headers: &[] },
-    problems: &[ANY, DATA, QUERY, &[Code::TooManyBackups, Code::DiskStalled]],
+    problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::TooManyBackups, Code::DiskStalled]],
 };
 
 pub(super) const ROWS: Description = Description {

@@ -37,8 +37,15 @@ use model::Role;
 pub use operations::Operation;
 
 /// What a node that asks for tokens may respond with, to every operation that is not public.
-const DENIALS: &[Code] =
-    &[Code::TokenMissing, Code::TokenInvalid, Code::TokenExpired, Code::NotPermitted, Code::TooManyAttempts];
+const DENIALS: &[Code] = &[
+    Code::TokenMissing,
+    Code::TokenInvalid,
+    Code::TokenExpired,
+    Code::NotPermitted,
+    Code::TooManyAttempts,
+    // Its tokens are not known yet.
+    Code::NotReady,
+];
 
 /// Everything the contract says about one operation.
 #[derive(Debug)]

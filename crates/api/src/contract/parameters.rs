@@ -119,13 +119,13 @@ pub static LAST_EVENT_ID: Parameter = header(
 pub static BACKUP: Parameter = Parameter {
     name: "backup",
     location: Location::Path,
-    description: "The backup, as the response to `POST /v1/backups` names it.",
+    description: "The name of the backup: 16 lower-case hex digits that the client has chosen.",
     values: Values::Matching("^[0-9a-f]{16}$"),
 };
 pub static SEGMENT: Parameter = Parameter {
     name: "segment",
     location: Location::Path,
-    description: "The segment, as the response to `POST /v1/backups` names it.",
+    description: "The segment, as the response to `PUT /v1/backups/{backup}` names it.",
     values: Values::Matching("^[0-9a-f]{16}-[0-9a-f]{8}$"),
 };
 pub static CHUNK: Parameter = query(

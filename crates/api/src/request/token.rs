@@ -111,10 +111,13 @@ fn read_note(reader: &mut Reader<'_>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::{CONTENT_TYPE, HeaderValue};
 
     #[test]
     fn a_token_has_a_role_and_may_have_prefixes_a_name_and_an_end() {
-        let read = |body: &str| create(&HeaderMap::new(), body.as_bytes()).map_err(|problem| problem.code);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let read = |body: &str| create(&headers, body.as_bytes()).map_err(|problem| problem.code);
         let created =
             read(r#"{"role":"write","prefixes":["orders-","żółw"],"name":"billing","expires_after":"90d"}"#);
         let settings = TokenSettings {

@@ -88,7 +88,9 @@ impl Authority {
         access::check(operation, parts.uri.path(), &known.settings)?;
         tokens.note_use(&known);
         parts.extensions.insert(Caller::Token { token: Arc::clone(&known), operation });
-        Ok(Some(Ending::new(Arc::clone(tokens), known)))
+        // Who revokes the token in hand learns that it is revoked.
+        let ends = operation != Operation::RevokeToken;
+        Ok(ends.then(|| Ending::new(Arc::clone(tokens), known)))
     }
 
     /// Makes the table what the state says now. Then a token that was created is valid, and one that was revoked is not.

@@ -91,8 +91,8 @@ impl Node {
     }
 
     /// See [`Handle::begin_backup`].
-    pub(crate) async fn begin_backup(&self) -> Result<Arc<Backup>, CannotBegin> {
-        self.0.begin_backup().await
+    pub(crate) async fn begin_backup(&self, id: BackupId) -> Result<Arc<Backup>, CannotBegin> {
+        self.0.begin_backup(id).await
     }
 
     /// See [`Handle::backup`].

@@ -18,6 +18,7 @@ use format::row::tokens_key;
 use model::{ChangeToken, Command, Slot, TokenChange, Wall, limits};
 use runtime::{AskedTime, Handle, Unavailable};
 use shard::query;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{self, watch};
@@ -35,6 +36,8 @@ pub(crate) struct Tokens {
     table: watch::Sender<Option<Arc<Table>>>,
     /// One read at a time, so that no table replaces a later one.
     renewing: sync::Mutex<()>,
+    /// There has been an administrator since the start. Before that, the node makes one, and no token is known to be wrong.
+    had_admin: AtomicBool,
     attempts: Mutex<Attempts>,
     task: Mutex<Option<AbortHandle>>,
 }
@@ -54,6 +57,7 @@ impl Tokens {
             handle: handle.clone(),
             table: watch::Sender::new(None),
             renewing: sync::Mutex::default(),
+            had_admin: AtomicBool::new(false),
             attempts: Mutex::new(Attempts::new(attempts_burst)),
             task: Mutex::default(),
         });
@@ -68,6 +72,7 @@ impl Tokens {
         match table.find(text) {
             Some(known) if !known.is_expired(self.now()) => Ok(Arc::clone(known)),
             Some(_) => Err(self.failed(peer, expired())),
+            None if !self.had_admin.load(Ordering::Relaxed) => Err(not_ready()),
             None => Err(self.failed(peer, unknown())),
         }
     }
@@ -107,6 +112,9 @@ impl Tokens {
             Ok((first, query::tokens(&snapshot.state, first)?))
         };
         let (first, found) = self.handle.read(read).await?;
+        if found.iter().any(|token| token.settings.is_unlimited()) {
+            self.had_admin.store(true, Ordering::Relaxed);
+        }
         self.table.send_modify(|table| *table = Some(Arc::new(Table::new(found, table.as_deref()))));
         Ok(first)
     }

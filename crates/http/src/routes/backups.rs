@@ -19,7 +19,8 @@ const RETRY_AFTER_S: u32 = 60;
 pub(super) async fn begin(context: &Context, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
     unavailable::check_readable(context)?;
-    let backup = context.handle.begin_backup().await.map_err(|why| match why {
+    let id = name(parts)?;
+    let backup = context.handle.begin_backup(id).await.map_err(|why| match why {
         CannotBegin::TooMany => {
             let max = model::limits::BACKUPS_MAX;
             let mut problem = Problem::new(Code::TooManyBackups, format!("{max} backups are under way"));
@@ -60,16 +61,22 @@ pub(super) async fn segment(context: &Context, parts: &request::Parts) -> Result
 
 pub(super) fn end(context: &Context, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
-    let name = at(parts, 3);
-    let existed = name.parse().is_ok_and(|id: BackupId| context.handle.end_backup(id));
+    let id = name(parts)?;
+    let existed = context.handle.end_backup(id);
     let mut out = Vec::with_capacity(64);
-    write_ended(&mut out, name, existed);
+    write_ended(&mut out, &id.to_string(), existed);
     Ok(response::json(out))
 }
 
 fn find(context: &Context, parts: &request::Parts) -> Result<Arc<runtime::Backup>> {
-    let id = at(parts, 3).parse().ok();
-    id.and_then(|id| context.handle.backup(id)).ok_or_else(not_found)
+    context.handle.backup(name(parts)?).ok_or_else(not_found)
+}
+
+/// The name of the backup in the path.
+fn name(parts: &request::Parts) -> Result<BackupId> {
+    at(parts, 3)
+        .parse()
+        .map_err(|_| Problem::new(Code::InvalidName, "the name of a backup is 16 lower-case hex digits"))
 }
 
 fn bytes(read: std::result::Result<Option<Vec<u8>>, Unavailable>) -> Result {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod abuse;
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod append;
 #[cfg(test)]
 mod as_of;
@@ -54,6 +56,8 @@ mod streams;
 mod tenants;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod values;
 #[cfg(test)]

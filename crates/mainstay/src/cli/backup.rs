@@ -10,7 +10,9 @@ use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use mainstay_client::Client;
 use serde_json::json;
+use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 use upkeep::UpkeepError;
@@ -52,17 +54,11 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let reuse = if args.verify { Reuse::Verify } else { Reuse::Trust };
     let began = Instant::now();
     let added = global.run(async |client| {
-        if let Some(abandoned) = directory.abandoned() {
-            // The node may have been restarted since, or be another one.
-            let _ = client.end_backup(&abandoned).await;
-        }
-        let backup = client.begin_backup().await?;
-        let id = backup.backup.clone();
-        directory.under_way(&locked, Some(&id))?;
+        let id = directory.held_as(&locked)?;
+        let backup = client.begin_backup(&id).await?;
         let copied = copy(&client, &directory, &locked, backup, reuse).await;
         // If this fails, the node ends it later.
         let _ = client.end_backup(&id).await;
-        directory.under_way(&locked, None)?;
         copied
     })?;
     let seconds = began.elapsed().as_secs_f64();
@@ -151,12 +147,17 @@ impl From<Attempt> for Failure {
     fn from(attempt: Attempt) -> Self {
         match attempt {
             Attempt::Failed(failure) => failure,
-            Attempt::Damaged(error) => Self::from(error).advice(
-                "The copy was not kept. If this happens again, the node's own file is damaged: stop the node and run \
-                 `mainstay doctor`.",
-            ),
+            Attempt::Damaged(error) => damaged_on_the_node(error),
         }
     }
+}
+
+/// What was read from the node is not what was written there.
+pub(super) fn damaged_on_the_node(error: UpkeepError) -> Failure {
+    Failure::from(error).advice(
+        "The copy was not kept. If this happens again, the node's own file with this name is damaged: stop the node and \
+         run `mainstay doctor`.",
+    )
 }
 
 async fn copy_segment(
@@ -168,21 +169,35 @@ async fn copy_segment(
 ) -> Result<(), Attempt> {
     let failed = |error: UpkeepError| Attempt::Failed(error.into());
     let mut file = new.open(missing).map_err(failed)?;
-    let mut at = missing.from;
-    while at < missing.segment.bytes {
-        let read = client.backup_segment(id, &missing.segment.segment, at).await;
-        let bytes = read.map_err(|error| Attempt::Failed(error.into()))?;
-        if bytes.is_empty() {
-            break;
-        }
-        file.write_all(&bytes).map_err(|error| Attempt::Failed(error.into()))?;
-        at += bytes.len() as u64;
-        bar.inc(bytes.len() as u64);
-    }
+    let range = missing.from..missing.segment.bytes;
+    let read = read_segment(client, id, &missing.segment.segment, range, &mut file, bar).await;
+    read.map_err(Attempt::Failed)?;
     new.close(missing, file).map_err(Attempt::Damaged)
 }
 
-fn from_hex(text: &str) -> Vec<u8> {
+/// Copies bytes of a segment into a file.
+pub(super) async fn read_segment(
+    client: &Client,
+    id: &str,
+    segment: &str,
+    range: Range<u64>,
+    file: &mut File,
+    bar: &ProgressBar,
+) -> Result {
+    let mut at = range.start;
+    while at < range.end {
+        let bytes = client.backup_segment(id, segment, at).await?;
+        if bytes.is_empty() {
+            break;
+        }
+        file.write_all(&bytes)?;
+        at += bytes.len() as u64;
+        bar.inc(bytes.len() as u64);
+    }
+    Ok(())
+}
+
+pub(super) fn from_hex(text: &str) -> Vec<u8> {
     let digits = text.as_bytes().chunks(2);
     digits.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }

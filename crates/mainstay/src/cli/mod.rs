@@ -12,7 +12,8 @@
 //! | [`token`] | who may do what |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`status`] | whether a node is ready |
-//! | [`backup`], [`restore`], [`doctor`] | keep backups, restore one, examine a data directory |
+//! | [`backup`], [`restore`] | keep backups, restore one |
+//! | [`check`], [`doctor`] | examine a running node, or a data directory |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`certs`] | makes certificates to try TLS with |
 //! | [`show`] | `config show` and `completions` |
@@ -23,6 +24,7 @@ pub(crate) mod append;
 pub(crate) mod backup;
 mod breakers;
 mod certs;
+mod check;
 pub(crate) mod demo;
 mod doctor;
 pub(crate) mod enqueue;
@@ -232,6 +234,11 @@ pub(crate) enum Command {
     /// The backup is checked completely first. The new store has an identity of its own, and keeps cursors, revisions and
     /// recorded times.
     Restore(restore::Args),
+    /// Read everything that a running node holds, and compare it with its checksums and rows with events
+    ///
+    /// The node goes on working. It reads as much as a backup does, at the same rate. The exit status is 1 if something is
+    /// wrong. The log is not read: `mainstay doctor` does that.
+    Check,
     /// Examine the data directory of a node that is not running, and change nothing
     ///
     /// Reads everything, compares it with its checksums, and rows with events. The exit status is 1 if something is wrong.
@@ -319,6 +326,7 @@ impl Cli {
             Command::Backup(args) => backup::run(&global, &args),
             Command::Backups { command } => backup::manage(&global, &command),
             Command::Restore(args) => restore::run(&global, &args),
+            Command::Check => check::run(&global),
             Command::Doctor(args) => doctor::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),
             Command::Settings(args) => settings::settings(&global, &args),

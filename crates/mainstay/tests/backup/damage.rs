@@ -27,7 +27,7 @@ fn a_flipped_bit_in_any_file_of_a_backup_is_found_and_named_and_nothing_is_resto
     node.run_with_input(&["import", "-"], &lines(0, 30_000)).ok();
     back_up(&node, &backups);
     let mut rng = Rng::new(7);
-    let names = ["LOCK", "BACKUPS"];
+    let names = ["LOCK", "BACKUPS", "HELD_AS"];
     for path in
         files(&backups).iter().filter(|path| !names.contains(&path.file_name().unwrap().to_str().unwrap()))
     {
@@ -52,6 +52,34 @@ fn a_flipped_bit_in_any_file_of_a_backup_is_found_and_named_and_nothing_is_resto
     node.run(&["append", "s-1", "after", "{}"]).ok();
     node.run(&["backup", text(&backups), "--verify"]).ok();
     offline(&["backups", "verify", text(&backups)]).ok();
+}
+
+#[test]
+fn a_check_of_a_running_node_finds_a_damaged_event_and_the_node_goes_on() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (data, backups, _) = paths(scratch.path());
+    let node = Node::start_with(&data, SMALL);
+    node.run_with_input(&["import", "-"], &lines(0, 30_000)).ok();
+    let checked = node.run(&["check", "--output", "json"]).ok();
+    assert!(checked.contains("\"events\":30000"), "{checked}");
+    let segment =
+        files(&data).into_iter().find(|path| path.to_str().unwrap().contains("0000000000000000-00000000"));
+    let segment = segment.unwrap();
+    let name = segment.file_name().unwrap().to_str().unwrap();
+    let file = File::options().read(true).write(true).open(&segment).unwrap();
+    flip_at(&file, 700_000, 4);
+    node.run(&["check"]).fails(1, name);
+    let refused = node.run(&["backup", text(&backups)]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.err.contains("0000000000000000-00000000") && refused.err.contains("damaged"),
+        "{refused:?}"
+    );
+    let listed = offline(&["backups", "list", text(&backups), "--output", "jsonl"]).ok();
+    assert_eq!(listed, "", "a damaged backup is none");
+    flip_at(&file, 700_000, 4);
+    node.run(&["check"]).ok();
+    node.run(&["backup", text(&backups)]).ok();
 }
 
 /// What a flipped bit of a data directory may hit without being wrong: what the state does not refer to.

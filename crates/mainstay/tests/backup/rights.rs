@@ -64,9 +64,10 @@ fn backups_under_way_are_few_and_requests_for_what_is_not_there_are_refused() {
     let (data, ..) = paths(scratch.path());
     let node = Node::start_with(&data, SMALL);
     node.run_with_input(&["import", "-"], &lines(0, 100)).ok();
-    let begin = || send(&node, "POST", "/v1/backups", &Value::Null);
-    let (first, second) = (begin().1, begin().1);
-    let (status, refused) = begin();
+    let begin = |name: &str| send(&node, "PUT", &format!("/v1/backups/{name}"), &Value::Null);
+    let (first, second) = (begin("00000000000000a1").1, begin("00000000000000a2").1);
+    assert_eq!(begin("00000000000000a2").0, 200, "the same client begins again");
+    let (status, refused) = begin("00000000000000a3");
     assert_eq!((status, &refused["code"]), (429, &Value::from("too_many_backups")));
     let at = |backup: &Value, rest: &str| format!("/v1/backups/{}{rest}", backup["backup"].as_str().unwrap());
     for (path, status, code) in [
@@ -78,16 +79,20 @@ fn backups_under_way_are_few_and_requests_for_what_is_not_there_are_refused() {
         (at(&first, "/segments/0000000000000000-00000007"), 404, "backup_not_found"),
         (at(&first, "/segments/0000000000000000-00000000?from=-1"), 400, "invalid_parameter"),
         ("/v1/backups/0123456789abcdef/rows".to_owned(), 404, "backup_not_found"),
-        ("/v1/backups/none/rows".to_owned(), 404, "backup_not_found"),
+        ("/v1/backups/none/rows".to_owned(), 400, "invalid_name"),
     ] {
         let (found, problem) = send(&node, "GET", &path, &Value::Null);
         assert_eq!((found, problem["code"].as_str().unwrap()), (status, code), "{path}");
     }
     let far = at(&first, "/segments/0000000000000000-00000000?from=999999999999");
     assert_eq!(send(&node, "GET", &far, &Value::Null).0, 200, "beyond the end there is nothing");
+    assert_eq!(send(&node, "DELETE", "/v1/backups/none", &Value::Null).1["code"], "invalid_name");
     for (backup, existed) in [(&first, true), (&first, false), (&second, true)] {
         assert_eq!(send(&node, "DELETE", &at(backup, ""), &Value::Null).1["existed"], existed);
     }
-    assert_eq!(begin().0, 200);
+    for name in ["nobody", "00000000000000A1", "00000000000000a11"] {
+        assert_eq!(begin(name).1["code"], "invalid_name", "{name}");
+    }
+    assert_eq!(begin("00000000000000a3").0, 200);
     assert_eq!(send(&node, "GET", &at(&first, "/rows"), &Value::Null).0, 404);
 }

@@ -21,6 +21,7 @@ mod runbooks;
 mod schedules;
 mod systemd;
 mod tls;
+mod tokens;
 mod values;
 mod verbs;
 mod without_a_node;

@@ -51,10 +51,15 @@ impl SegmentFile {
         if self.sealed { CopyKind::Sealed } else { CopyKind::Part }
     }
 
+    /// The name of the shared file. The length is part of it: after a crash, a node may end a segment elsewhere.
+    pub(super) fn shared_name(&self) -> String {
+        format!("{}-{:x}{SEGMENT_SUFFIX}", self.segment, self.bytes)
+    }
+
     /// Where it is, seen from the backup's directory.
     pub(super) fn path_in_backup(&self, store: &str) -> String {
         if self.sealed {
-            format!("../{SEGMENTS_PREFIX}{store}/{}{SEGMENT_SUFFIX}", self.segment)
+            format!("../{SEGMENTS_PREFIX}{store}/{}", self.shared_name())
         } else {
             format!("{}{PART_SUFFIX}", self.segment)
         }
@@ -93,5 +98,52 @@ impl Manifest {
     pub(crate) fn store_id(&self) -> Option<StoreId> {
         let is_hex = self.store.len() == 32 && self.store.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_hex.then(|| u128::from_str_radix(&self.store, 16).ok().map(StoreId)).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_that_names_files_elsewhere_is_refused() {
+        let segment = SegmentFile {
+            segment: "0000000000000000-00000000".to_owned(),
+            bytes: 512,
+            sealed: true,
+            may_hold_removed: false,
+        };
+        let manifest = Manifest {
+            form: FORM,
+            mainstay: "0".to_owned(),
+            store: "0123456789abcdef0123456789abcdef".to_owned(),
+            cursor: String::new(),
+            time: String::new(),
+            entry: 1,
+            events: 0,
+            bytes: 0,
+            state: vec!["state-00000.rows".to_owned()],
+            segments: vec![segment.clone()],
+        };
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("manifest.json");
+        let read = |manifest: &Manifest| {
+            std::fs::write(&path, serde_json::to_vec(manifest).unwrap()).unwrap();
+            Manifest::read(&path)
+        };
+        read(&manifest).unwrap();
+        for (state, segment_name, store) in [
+            ("../state-0", "0000000000000000-00000000", &manifest.store[..]),
+            ("/etc/passwd", "0000000000000000-00000000", &manifest.store),
+            ("state-0", "../../0000000000000000-00000000", &manifest.store),
+            ("state-0", "0000000000000000-00000000", "../elsewhere"),
+        ] {
+            let segments = vec![SegmentFile { segment: segment_name.to_owned(), ..segment.clone() }];
+            let (state, store) = (vec![state.to_owned()], store.to_owned());
+            let refused = read(&Manifest { state, store, segments, ..manifest.clone() });
+            assert!(matches!(refused, Err(UpkeepError::Damaged { .. })), "{refused:?}");
+        }
+        let newer = read(&Manifest { form: FORM + 1, ..manifest });
+        assert!(matches!(newer, Err(UpkeepError::Newer { .. })), "{newer:?}");
     }
 }

@@ -3,8 +3,8 @@
 //! ```text
 //! BACKUPS                               what the directory is, and the number of its layout
 //! LOCK                                  locked while backups are added or removed
-//! UNDER_WAY                             the name that the node has given to a backup under way
-//! segments-STORE/                       sealed segments, which backups of that store share
+//! HELD_AS                               the name under which a node holds a backup for the directory
+//! segments-STORE/                       sealed segments, which backups of that store share: by name and length
 //! 20261130T001233.123Z/                 a backup, named by the time of day of its last entry
 //!     manifest.json                     what it is, for people and programs
 //!     state-00000.rows ...              the rows of the state
@@ -24,11 +24,13 @@ mod verify;
 pub use format::snapshot::Following;
 pub use manifest::{Manifest, SegmentFile};
 pub use new::{Added, Begun, Missing, NewBackup, Reuse};
+pub use storage::bodies::CopyKind;
 pub use verify::Verified;
 
 use crate::error::{Result, UpkeepError};
 use format::header::StoreId;
 use rustix::fs::{FlockOperation, flock};
+use rustix::rand::{GetRandomFlags, getrandom};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -37,7 +39,7 @@ use std::path::{Path, PathBuf};
 const MARKER: &str = "BACKUPS";
 const LAYOUT: u32 = 1;
 const LOCK: &str = "LOCK";
-const UNDER_WAY: &str = "UNDER_WAY";
+const HELD_AS: &str = "HELD_AS";
 const UNFINISHED: &str = "unfinished";
 const REMOVED_PREFIX: &str = "removed-";
 const SEGMENTS_PREFIX: &str = "segments-";
@@ -134,23 +136,22 @@ impl BackupDirectory {
         }
     }
 
-    /// The name of the backup that a node may still hold for this directory, because it was interrupted.
-    #[must_use]
-    pub fn abandoned(&self) -> Option<String> {
-        std::fs::read_to_string(self.path.join(UNDER_WAY)).ok().map(|name| name.trim().to_owned())
-    }
-
-    /// Remembers the name of a backup that a node has begun, or that none is under way.
+    /// The name under which nodes hold a backup for this directory while it is under way. A backup that was interrupted ends
+    /// when the next one begins under the same name.
     ///
     /// # Errors
     /// [`UpkeepError`]
-    pub fn under_way(&self, _: &Locked, name: Option<&str>) -> Result<()> {
-        let path = self.path.join(UNDER_WAY);
-        let done = match name {
-            Some(name) => std::fs::write(&path, name),
-            None => std::fs::remove_file(&path),
-        };
-        done.map_err(|source| UpkeepError::io(&path, source))
+    pub fn held_as(&self, _: &Locked) -> Result<String> {
+        let path = self.path.join(HELD_AS);
+        match std::fs::read_to_string(&path) {
+            Ok(name) => Ok(name.trim_end().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let name = draw_name().map_err(|source| UpkeepError::io(&path, source))?;
+                write_whole(&path, format!("{name}\n").as_bytes())?;
+                Ok(name)
+            }
+            Err(error) => Err(UpkeepError::io(&path, error)),
+        }
     }
 
     /// The backups, oldest first.
@@ -158,35 +159,38 @@ impl BackupDirectory {
     /// # Errors
     /// A manifest cannot be read.
     pub fn backups(&self) -> Result<Vec<Backup>> {
-        let mut backups = Vec::new();
-        for name in names_in(&self.path)? {
-            let path = self.path.join(&name);
-            if is_backup_name(&name) && path.is_dir() {
-                let manifest = Manifest::read(&path.join(MANIFEST))?;
-                backups.push(Backup { name, manifest, path });
-            }
-        }
-        Ok(backups)
+        self.names()?.iter().map(|name| self.read(name)).collect()
     }
 
     /// One backup: the one with this name, or the newest.
     ///
     /// # Errors
-    /// [`UpkeepError::Unknown`]
+    /// [`UpkeepError::Unknown`], or its manifest cannot be read.
     pub fn backup(&self, name: Option<&str>) -> Result<Backup> {
-        let mut backups = self.backups()?;
+        let names = self.names()?;
         let found = match name {
-            None => backups.len().checked_sub(1),
-            Some(name) => backups.iter().position(|backup| backup.name == name),
+            None => names.last(),
+            Some(name) => names.iter().find(|known| *known == name),
         };
-        if let Some(at) = found {
-            return Ok(backups.swap_remove(at));
+        if let Some(found) = found {
+            return self.read(found);
         }
         let path = self.path.display().to_string();
         let Some(name) = name else { return Err(UpkeepError::NoBackups { path }) };
-        let known: Vec<String> = backups.into_iter().map(|backup| backup.name).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         Err(UpkeepError::Unknown { path, name: name.to_owned(), known })
+    }
+
+    /// The names of the backups, oldest first.
+    fn names(&self) -> Result<Vec<String>> {
+        let mut names = names_in(&self.path)?;
+        names.retain(|name| is_backup_name(name) && self.path.join(name).is_dir());
+        Ok(names)
+    }
+
+    fn read(&self, name: &str) -> Result<Backup> {
+        let path = self.path.join(name);
+        Ok(Backup { name: name.to_owned(), manifest: Manifest::read(&path.join(MANIFEST))?, path })
     }
 
     /// Removes all backups but the newest `keep`, and the segments that no other backup needs. What an interrupted backup
@@ -221,11 +225,11 @@ impl BackupDirectory {
     fn prune_segments(&self, store: &str, kept: &[Backup], pruned: &mut Pruned) -> Result<()> {
         let of_store = kept.iter().filter(|backup| backup.manifest.store == store);
         let sealed = of_store.flat_map(|backup| backup.manifest.segments.iter().filter(|one| one.sealed));
-        let needed: BTreeSet<String> =
-            sealed.map(|segment| format!("{}{SEGMENT_SUFFIX}", segment.segment)).collect();
+        let needed: BTreeSet<String> = sealed.map(SegmentFile::shared_name).collect();
         let directory = self.path.join(format!("{SEGMENTS_PREFIX}{store}"));
         for name in names_in(&directory)? {
-            let is_segment = name.ends_with(SEGMENT_SUFFIX) || name.ends_with(new::UNFINISHED_SUFFIX);
+            let finished = name.strip_suffix(&format!(".{}", new::UNFINISHED_EXTENSION)).unwrap_or(&name);
+            let is_segment = finished.ends_with(SEGMENT_SUFFIX);
             if is_segment && !needed.contains(&name) {
                 let path = directory.join(&name);
                 let failed = |source| UpkeepError::io(&path, source);
@@ -281,6 +285,19 @@ fn is_backup_name(name: &str) -> bool {
     let form = b"dddddddd\x54dddddd.ddd\x5a";
     let matches = |(byte, form): (u8, u8)| if form == b'd' { byte.is_ascii_digit() } else { byte == form };
     name.len() == form.len() && name.bytes().zip(*form).all(matches)
+}
+
+/// A name for a backup under way that nobody else has.
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn draw_name() -> io::Result<String> {
+    let mut bytes = [0; 8];
+    let mut drawn = 0;
+    while drawn < bytes.len() {
+        drawn += getrandom(&mut bytes[drawn..], GetRandomFlags::empty())?;
+    }
+    Ok(format!("{:016x}", u64::from_le_bytes(bytes)))
 }
 
 /// The names in a directory, sorted.

@@ -2,15 +2,15 @@
 
 use super::manifest::FORM;
 use super::{
-    BackupDirectory, Locked, MANIFEST, Manifest, PART_SUFFIX, SEGMENT_SUFFIX, SUMS, SegmentFile, UNFINISHED,
-    sync_directory, write_whole,
+    BackupDirectory, Locked, MANIFEST, Manifest, PART_SUFFIX, SUMS, SegmentFile, UNFINISHED, sync_directory,
+    write_whole,
 };
 use crate::digest;
 use crate::error::{Result, UpkeepError};
 use crate::rows::ChunkOrder;
 use crate::segments;
 use format::header::SnapshotHeader;
-use format::snapshot::{CHUNK_HEADER_BYTES, ChunkHeader, Following};
+use format::snapshot::Following;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// Bytes of rows in one file.
 const ROWS_FILE_BYTES: u64 = 64 << 20;
 /// A shared segment that is not complete yet.
-pub(super) const UNFINISHED_SUFFIX: &str = ".bodies.new";
+pub(super) const UNFINISHED_EXTENSION: &str = "new";
 
 /// What to do about segments that the directory has already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,13 +126,15 @@ impl BackupDirectory {
         })))
     }
 
-    /// The sums of shared segments, as the newest backups have them.
+    /// The sums of shared segments, as the newest backup of the store has them.
     fn known_sums(&self, store: &str) -> Result<BTreeMap<String, String>> {
-        let mut known = BTreeMap::new();
-        for backup in self.backups()?.into_iter().filter(|backup| backup.manifest.store == store) {
-            known.extend(super::verify::read_sums(&backup.path().join(SUMS))?);
+        for name in self.names()?.iter().rev() {
+            let backup = self.read(name)?;
+            if backup.manifest.store == store {
+                return super::verify::read_sums(&backup.path().join(SUMS));
+            }
         }
-        Ok(known)
+        Ok(BTreeMap::new())
     }
 }
 
@@ -142,13 +144,11 @@ impl NewBackup {
     /// # Errors
     /// It is not the next chunk of this backup, or it cannot be written.
     pub fn rows(&mut self, chunk: &[u8]) -> Result<Following> {
-        let sent = |what: String| UpkeepError::Sent { what };
-        let split = chunk.split_first_chunk::<CHUNK_HEADER_BYTES>();
-        let (head, rows) = split.ok_or_else(|| sent("a chunk of rows without its header".to_owned()))?;
-        let head = ChunkHeader::decode(&self.order.header, head).map_err(|error| sent(error.to_string()))?;
-        for (key, value) in self.order.take(&head, rows).map_err(sent)? {
+        let (head, rows) = self.order.next(chunk)?;
+        for (key, value) in rows {
             let noted = self.matching.row(key, value);
-            noted.map_err(|error| sent(format!("a row that cannot be read: {error}")))?;
+            noted
+                .map_err(|error| UpkeepError::Sent { what: format!("a row that cannot be read: {error}") })?;
         }
         if self.rows.as_ref().is_none_or(|(_, bytes)| *bytes >= ROWS_FILE_BYTES) {
             self.begin_rows_file()?;
@@ -261,16 +261,14 @@ impl NewBackup {
     }
 
     fn segment_path(&self, segment: &SegmentFile) -> PathBuf {
-        let (directory, suffix) =
-            if segment.sealed { (&self.shared, SEGMENT_SUFFIX) } else { (&self.path, PART_SUFFIX) };
-        directory.join(format!("{}{suffix}", segment.segment))
+        match segment.sealed {
+            true => self.shared.join(segment.shared_name()),
+            false => self.path.join(format!("{}{PART_SUFFIX}", segment.segment)),
+        }
     }
 
     fn unfinished_path(&self, segment: &SegmentFile) -> PathBuf {
-        match segment.sealed {
-            true => self.shared.join(format!("{}{UNFINISHED_SUFFIX}", segment.segment)),
-            false => self.path.join(format!("{}.new", segment.segment)),
-        }
+        self.segment_path(segment).with_added_extension(UNFINISHED_EXTENSION)
     }
 
     /// Gives the backup its name, once everything is there and durable.
