@@ -189,7 +189,10 @@ impl Authority {
         }
         let key = KeyPair::generate().map_err(Failure::local)?;
         let mut params = CertificateParams::default();
-        params.distinguished_name = name("Mainstay private authority");
+        // Two authorities need two names: clients look for the one that signed a certificate by its name.
+        let id =
+            key.public_key_raw().iter().rev().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
+        params.distinguished_name = name(&format!("Mainstay private authority {id}"));
         // It signs certificates of nodes and clients, and no other authorities.
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
