@@ -113,7 +113,7 @@ async fn ignore_hangups(mut hangups: tokio::signal::unix::Signal) {
     }
 }
 
-/// On loopback, whoever is on this machine may use the node, so a request must name one of its hosts. Elsewhere, requests
+/// On loopback, every program on this machine may use the node, so a request must name one of its hosts. Elsewhere, requests
 /// prove who sends them.
 fn web(config: &Config) -> WebRules {
     let hosts = if config.listen.ip().to_canonical().is_loopback() || !config.allowed_hosts.is_empty() {

@@ -16,7 +16,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// From when on before its end the log warns about a certificate, and how often.
+/// How long before its end the log begins to warn about a certificate, and how often it does.
 const WARN_BEFORE: Duration = Duration::from_secs(14 * 86_400);
 const WARN_EVERY: Duration = Duration::from_secs(86_400);
 /// The most bytes of one file.

@@ -1,5 +1,6 @@
 //! Converts hyper's errors into errors of this crate.
 
+use super::target::Target;
 use crate::error::Error;
 use hyper_util::client::legacy;
 use std::error::Error as StdError;
@@ -9,8 +10,14 @@ pub(super) fn broken(error: hyper::Error) -> Error {
     Error::Broken(Box::new(error))
 }
 
+/// What also breaks a connection with TLS 1.3: the server refuses the client after the client's side of the handshake, and
+/// of HTTP/2 the reason does not reach this crate.
+const OR_REFUSED: &str = "; a node with `tls-client-ca` also does this to a client without a certificate that it accepts (`--client-cert` and \
+     `--client-key`, `client_certificate` in Rust)";
+
 /// A request that got no response.
-pub(super) fn unanswered(address: &str, error: legacy::Error) -> Error {
+pub(super) fn unanswered(target: &Target, error: legacy::Error) -> Error {
+    let address = target.authority();
     #[cfg(feature = "rustls")]
     if let Some(reason) = tls::reason(&error) {
         return Error::Untrusted { address: address.to_owned(), reason };
@@ -18,7 +25,12 @@ pub(super) fn unanswered(address: &str, error: legacy::Error) -> Error {
     if error.is_connect() {
         return Error::Connect { address: address.to_owned(), source: Described::new(&error).into() };
     }
-    Error::Broken(Described::new(&error).into())
+    let mut described = Described::new(&error);
+    let canceled = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    if target.is_https() && canceled.is_some_and(hyper::Error::is_canceled) {
+        described.0.push_str(OR_REFUSED);
+    }
+    Error::Broken(described.into())
 }
 
 /// An error and its causes in one sentence: hyper's own text names only the stage at which it happened.
@@ -93,7 +105,8 @@ mod tls {
 
     fn explain(error: &Tls) -> Option<String> {
         let reason = match error {
-            Tls::InvalidCertificate(Wrong::UnknownIssuer) => {
+            // The second: an authority that this client does not trust has the name of one that it trusts.
+            Tls::InvalidCertificate(Wrong::UnknownIssuer | Wrong::BadSignature) => {
                 "the node's certificate is from an authority that this client does not trust; give it the certificate of \
                  that authority (`--ca` or MAINSTAY_CA, `root_certificates` in Rust)"
             }

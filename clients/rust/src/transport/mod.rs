@@ -149,7 +149,7 @@ impl Transport {
     async fn exchange(&self, request: Request<Body>) -> Result<Response> {
         match self.http.request(request).await {
             Ok(response) => Ok(Response::new(response, self.timeouts.response)),
-            Err(error) => Err(failure::unanswered(self.target.authority(), error)),
+            Err(error) => Err(failure::unanswered(&self.target, error)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// Which hosts a request may name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostRule {
-    /// Any: whoever sends the request must prove who they are, so a name proves nothing more.
+    /// Any: clients must prove who they are, so a name proves nothing more.
     Any,
     /// The names of loopback, the address that the node listens on, and these.
     Known { listen: Option<IpAddr>, allowed: Vec<AllowedHost> },

@@ -1,4 +1,4 @@
-//! What a certificate says: until when it is valid, and whom it names.
+//! What a certificate says: the end of its validity, and whom it names.
 
 use rustls::pki_types::CertificateDer;
 use std::time::{Duration, SystemTime};
@@ -31,7 +31,7 @@ impl PeerIdentity {
             _ => None,
         };
         let mut identity = Self { common_name, ..Self::default() };
-        // An extension that is there and cannot be read is an error: the identity would be another one.
+        // An extension that cannot be read is an error: the identity would be another one.
         let alternative = certificate.subject_alternative_name().ok()?;
         for name in alternative.iter().flat_map(|names| &names.value.general_names) {
             let (names, name) = match name {

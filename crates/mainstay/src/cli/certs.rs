@@ -1,6 +1,6 @@
 //! `mainstay certs`: a private authority, and certificates of it for a node and its clients.
 //!
-//! Nothing is ever overwritten. An authority that is there already issues what is missing, so that a certificate for
+//! Nothing is ever overwritten. An authority that exists issues what is missing, so that a certificate for
 //! another client, or a new one for the node, needs no new trust. Keys are readable by their owner only.
 
 use super::failure::{Failure, Result};
@@ -189,7 +189,10 @@ impl Authority {
         }
         let key = KeyPair::generate().map_err(Failure::local)?;
         let mut params = CertificateParams::default();
-        params.distinguished_name = name("Mainstay private authority");
+        // Two authorities need two names: clients look for the one that signed a certificate by its name.
+        let id =
+            key.public_key_raw().iter().rev().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
+        params.distinguished_name = name(&format!("Mainstay private authority {id}"));
         // It signs certificates of nodes and clients, and no other authorities.
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -244,6 +247,6 @@ fn explain(directory: &Directory, client: Option<&Pair>) {
     let _ = writeln!(
         std::io::stdout(),
         "\nServe with them, and connect:\n  {serve}\n  {connect} streams\n\nKeep ca-key.pem where nobody else can read it: \
-         whoever has it can make certificates that your nodes and clients trust."
+         everyone who has it can make certificates that your nodes and clients trust."
     );
 }

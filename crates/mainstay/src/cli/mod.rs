@@ -281,7 +281,7 @@ pub(crate) enum Command {
     },
     /// Make a private authority with certificates for a node and its clients, to try TLS with
     ///
-    /// Files that exist are never overwritten: an authority that is there issues what is missing. Keys can be read by
+    /// Files that exist are never overwritten: an authority that exists issues what is missing. Keys can be read by
     /// their owner only.
     Certs(certs::Args),
     /// Show the configuration
