@@ -3,7 +3,7 @@
 use crate::error::{Error, Problem, Result};
 use crate::event::Expected;
 use crate::retry::{Attempts, Retries, Retry};
-use crate::transport::{Call, Response, Roots, Timeouts, Token, Transport};
+use crate::transport::{Call, Response, Secrets, Timeouts, Token, Transport};
 use bytes::Bytes;
 use http::HeaderName;
 use http::header::{IF_MATCH, IF_NONE_MATCH};
@@ -66,7 +66,7 @@ pub struct ClientBuilder {
     url: String,
     retry: Retry,
     timeouts: Timeouts,
-    roots: Roots,
+    secrets: Secrets,
     token: Option<Token>,
     store: Option<String>,
 }
@@ -99,7 +99,15 @@ impl ClientBuilder {
     /// Trusts these PEM certificates, in addition to those that the operating system trusts.
     #[must_use]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.roots.push(pem.into());
+        self.secrets.roots.push(pem.into());
+        self
+    }
+
+    /// Proves who the client is with this certificate and its key, for a node that asks for one (`tls-client-ca`). Both
+    /// are PEM; the certificate may be followed by those between it and its authority.
+    #[must_use]
+    pub fn client_certificate(mut self, certificates: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.secrets.identity = Some((certificates.into(), key.into()));
         self
     }
 
@@ -132,10 +140,10 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// [`Error::Url`] when the URL is not valid, [`Error::Retry`] when the retry settings are out of range,
-    /// [`Error::Tls`] when the URL is https and there are no certificates to trust, [`Error::Request`] when the token has
+    /// [`Error::Tls`] when the URL is https and there are no certificates to trust or one that was given cannot be used, [`Error::Request`] when the token has
     /// characters that no token has.
     pub fn build(self) -> Result<Client> {
-        let transport = Transport::new(&self.url, self.timeouts, &self.roots, self.token.as_ref())?;
+        let transport = Transport::new(&self.url, self.timeouts, &self.secrets, self.token.as_ref())?;
         let store = self.store.map(OnceLock::from).unwrap_or_default();
         Ok(Client { shared: Arc::new(Shared { transport, retries: Retries::new(&self.retry)?, store }) })
     }
@@ -166,7 +174,7 @@ impl Client {
             url: url.to_owned(),
             retry: Retry::default(),
             timeouts: Timeouts { connect: Duration::from_secs(5), response: Duration::from_secs(30) },
-            roots: Roots::new(),
+            secrets: Secrets::default(),
             token: None,
             store: None,
         }

@@ -121,6 +121,10 @@ pub enum Error {
     /// No connection could be opened. Nothing was sent.
     #[error("cannot connect to {address}: {source}")]
     Connect { address: String, source: BoxError },
+    /// The server could not be reached securely: one side does not trust the other, or only one uses TLS. Nothing was sent
+    /// that could have taken effect, and trying again does not help.
+    #[error("cannot connect to {address} with TLS: {reason}")]
+    Untrusted { address: String, reason: String },
     /// The connection broke before the response was complete. A write may have taken effect.
     #[error("the connection broke: {0}")]
     Broken(#[source] BoxError),
@@ -247,6 +251,7 @@ mod tests {
             (problem(502, "<html>bad gateway</html>"), true, true),
             (problem(503, "no backend"), true, false),
             (Error::Connect { address: "x".into(), source: "refused".into() }, true, false),
+            (Error::Untrusted { address: "x".into(), reason: "expired".into() }, false, false),
             (Error::Broken("reset".into()), true, true),
             (Error::TimedOut(Duration::from_secs(1)), true, true),
         ] {

@@ -54,6 +54,9 @@ catalogue! {
     BadRequest = "bad_request" 400 final "The request is not valid HTTP",
         "The request line, a header or the framing of the body violates HTTP, or a required header such as `Host` is missing.",
         "Fix the client or the proxy in front of the node. The detail says what is wrong where that is known.";
+    HttpsRequired = "https_required" 400 final "The port takes HTTPS only",
+        "The client sent HTTP without TLS, and the node has a certificate (`tls-cert`).",
+        "Use `https://` in the URL. If the node's certificate comes from an authority of your own, the client needs that authority's certificate too (`--ca` of `mainstay`, `--cacert` of curl).";
     IncompleteBody = "incomplete_body" 400 final "The body ended early",
         "The client closed its sending side before it had sent the whole body.",
         "Send the whole body, then wait for the response. A request with an incomplete body has no effect, except that complete lines of `POST /v1/events` are processed.";
@@ -123,6 +126,12 @@ catalogue! {
     NotPermitted = "not_permitted" 403 final "The token does not permit this",
         "The token's role is too small for the operation, or the token does not cover a name that the request uses. This says nothing about what exists.",
         "Use a token with the role in `needs`, or with a prefix that covers the name in `name`.";
+    ForeignHost = "foreign_host" 403 final "The request is for another host",
+        "`Host` (`:authority` in HTTP/2) is not a name of this node. A web page can let its own name point to this machine, and its requests would look like local ones.",
+        "Use `localhost`, `127.0.0.1` or `[::1]` in the URL. If clients reach the node under another name, add that name to the node's setting `allowed-hosts`.";
+    ForeignOrigin = "foreign_origin" 403 final "The request comes from another web site",
+        "A browser sent the request for a web page of another origin: `Origin` says which one, or `Sec-Fetch-Site` says that it is another one. Web pages may use a node only if the node lists their origin.",
+        "If the page is yours, add its origin, such as `https://app.example.com`, to the node's setting `allowed-origins`. A program that is not a browser sends none of these headers.";
     NotFound = "not_found" 404 final "The path does not exist",
         "No route of the API has this path. (Reading a stream that does not exist is not an error: the response contains no events.)",
         "Check the path, and send a `/` within a name as `%2F`. `GET /v1/openapi.json` lists all routes.";

@@ -49,7 +49,8 @@ pub async fn serve(
                 }
                 Ok((stream, _)) => {
                     context.metrics.queue(Queue::Connections).rejected.inc();
-                    if refusals.len() < REFUSALS_MAX {
+                    // Over TLS, telling it would take a handshake, which costs more than a connection.
+                    if refusals.len() < REFUSALS_MAX && context.options.tls.is_none() {
                         refusals.spawn(refuse(stream, context.options.connections_max));
                     }
                 }
@@ -78,5 +79,5 @@ async fn counted(stream: TcpStream, context: Arc<Context>, router: Router) {
 
 async fn refuse(stream: TcpStream, connections_max: usize) {
     let detail = format!("the node already has {connections_max} connections");
-    connection::refuse(stream, &Problem::new(Code::TooManyConnections, detail)).await;
+    connection::refuse_with(stream, &Problem::new(Code::TooManyConnections, detail)).await;
 }

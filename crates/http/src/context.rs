@@ -3,6 +3,7 @@
 use crate::access::{Authority, Node};
 use crate::buffers::Buffers;
 use crate::options::HttpOptions;
+use crate::origin::Origins;
 use crate::workers::Workers;
 use api::Operation;
 use bytes::Bytes;
@@ -18,6 +19,7 @@ pub(crate) struct Context {
     pub(crate) access: Authority,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) options: HttpOptions,
+    pub(crate) origins: Origins,
     /// The identity of the store, as `Mainstay-Store` carries it.
     pub(crate) store: HeaderValue,
     /// One permit per subscriber.
@@ -59,6 +61,7 @@ impl Context {
             workers: Workers::new(model::limits::WORKERS_SEEN_MAX),
             unmatched: metrics.route("*", "*"),
             metrics,
+            origins: Origins::new(&options.web),
             options,
             stopping,
             openapi: Bytes::from(api::contract::document::document()),

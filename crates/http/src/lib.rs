@@ -1,8 +1,8 @@
 //! The HTTP side of a node: connections, routes, NDJSON streams and server-sent events.
 //!
 //! ```text
-//!   accept ─► connection ─► router ─► access ─► routes, read ─► Node (commands, reads)
-//!    bound     time limits   contract   tokens     api: bytes to commands, outcomes to bytes
+//!   accept ─► connection ─► origin ─► router ─► access ─► routes, read ─► Node (commands, reads)
+//!    bound     TLS, time     pages     contract   tokens     api: bytes to commands, outcomes to bytes
 //! ```
 //!
 //! Guarantees: nothing a client sends leads to a 5xx, a panic or a hang; every response uses bounded memory, however
@@ -13,7 +13,9 @@
 //! | [`options`] | time limits and bounds |
 //! | `accept` | accepts connections, up to a bound |
 //! | `connection` | one connection: its protocol, its time limits, its end |
+//! | `tls` | the node's certificate, and whom a client's certificate names |
 //! | `activity` | what a connection is doing, and for how long it may |
+//! | `origin` | what web pages may do |
 //! | `router` | matches requests to operations of the contract |
 //! | [`access`] | who may do what: the one point that each request and command passes |
 //! | `routes` | one function per operation |
@@ -35,14 +37,18 @@ mod buffers;
 mod connection;
 mod context;
 pub mod options;
+mod origin;
 mod read;
 mod response;
 mod router;
 mod routes;
 mod seat;
+mod tls;
 mod unavailable;
 mod workers;
 
 pub use accept::serve;
 pub use options::HttpOptions;
+pub use origin::{AllowedHost, AllowedOrigin, HostRule, WebRules};
 pub use routes::write_reaction_task;
+pub use tls::{Certificate, PeerIdentity, Pem, Tls, TlsError};

@@ -1,6 +1,9 @@
 //! Time limits and bounds of the HTTP side. They never decide the outcome of a command.
 
+use crate::origin::WebRules;
+use crate::tls::Tls;
 use model::limits;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who may do what.
@@ -20,7 +23,8 @@ pub struct HttpOptions {
     pub attempts_burst: u32,
     pub connections_max: usize,
     pub subscribers_max: usize,
-    /// The most time from the first byte of a request head to its last. Then the connection is closed.
+    /// The most time from the first byte of a request head to its last, and for the handshake of TLS together with the
+    /// first bytes after it. Then the connection is closed.
     pub head_time: Duration,
     /// A connection without requests is closed after this long.
     pub idle_time: Duration,
@@ -38,6 +42,10 @@ pub struct HttpOptions {
     pub lines_bytes_max: usize,
     /// The most bytes of request and response bodies in memory, over all connections.
     pub buffered_bytes_max: usize,
+    /// The hosts that requests may name, and the web pages that may send them.
+    pub web: WebRules,
+    /// Connections must use TLS, with this certificate.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Default for HttpOptions {
@@ -58,6 +66,8 @@ impl Default for HttpOptions {
             // Half of what the node accepts, so that lines alone never fill it.
             lines_bytes_max: limits::WAITING_BYTES_MAX / 2,
             buffered_bytes_max: 256 << 20,
+            web: WebRules::default(),
+            tls: None,
         }
     }
 }

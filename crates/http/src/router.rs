@@ -5,6 +5,7 @@
 
 use crate::activity::Activity;
 use crate::context::Context;
+use crate::origin::Scheme;
 use crate::response::{self, Response, ResponseBody};
 use crate::routes;
 use api::contract::Method;
@@ -13,8 +14,7 @@ use api::request::stream_in_path;
 use api::{Code, Operation, Problem};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
-use http::header::HOST;
-use http::{HeaderMap, Request, Version};
+use http::Request;
 use http_body::Body;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -52,25 +52,42 @@ impl Router {
         Self { axum }
     }
 
-    /// Responds to a request. `activity` is that of the connection, if it carries one request at a time.
+    /// Responds to a request. `activity` is that of the connection, if it carries one request at a time. Nothing of the
+    /// request is executed before its host and origin are known to be allowed.
     pub(crate) async fn respond<B>(
         &self,
         context: &Arc<Context>,
-        mut request: Request<B>,
+        request: Request<B>,
+        scheme: Scheme,
         activity: Option<&Arc<Activity>>,
     ) -> Response
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        if request.version() <= Version::HTTP_11
-            && let Err(problem) = check_host(request.version(), request.headers())
-        {
-            return response::problem(&problem);
-        }
-        if request.method() == http::Method::POST && is_stream_events(request.uri().path()) {
-            return run(context, Some(Operation::Append), request, "").await;
-        }
+        let begun = Instant::now();
+        let admitted = match context.origins.admit(&request, scheme) {
+            Ok(admitted) => admitted,
+            Err(problem) => {
+                tracing::debug!(%problem, "a request was refused");
+                let response = response::problem(&problem);
+                context.metrics_of(None).answered(response.status().as_u16(), begun.elapsed());
+                return response;
+            }
+        };
+        let response = if request.method() == http::Method::POST && is_stream_events(request.uri().path()) {
+            run(context, Some(Operation::Append), request, "").await
+        } else {
+            self.routed(request, activity).await
+        };
+        context.origins.complete(admitted, response)
+    }
+
+    async fn routed<B>(&self, mut request: Request<B>, activity: Option<&Arc<Activity>>) -> Response
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
         if let Some(activity) = activity {
             request.extensions_mut().insert(Arc::clone(activity));
         }
@@ -79,20 +96,6 @@ impl Router {
             Ok(response) => response.map(ResponseBody::Routed),
             Err(never) => match never {},
         }
-    }
-}
-
-/// RFC 9112, section 3.2: HTTP/1.1 requires exactly one `Host`, HTTP/1.0 permits none.
-fn check_host(version: Version, headers: &HeaderMap) -> response::Result<()> {
-    let mut hosts = headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) if version == Version::HTTP_11 => {
-            Err(Problem::new(Code::BadRequest, "HTTP/1.1 needs a `Host` header"))
-        }
-        (Some(_), Some(_)) => {
-            Err(Problem::new(Code::DuplicateHeader, "`host` was sent twice").header("host"))
-        }
-        _ => Ok(()),
     }
 }
 

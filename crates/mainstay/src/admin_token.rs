@@ -6,8 +6,8 @@
 //!
 //! The file is complete before the token is valid: a crash in between leaves a file without a use, which the next start
 //! replaces. In the other order, it could leave a valid token that nobody knows, and a store that nobody can administer. A
-//! crash before the renaming leaves a valid token under the first name, which the next start renames. A file that is
-//! there from earlier says nothing: its token may have been revoked, and must not become valid again.
+//! crash before the renaming leaves a valid token under the first name, which the next start renames. A file that
+//! an earlier start has left says nothing: its token may have been revoked, and must not become valid again.
 
 use crate::cli::failure::{Failure, Result};
 use crate::config::Config;

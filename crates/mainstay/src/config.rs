@@ -4,8 +4,11 @@
 //! Values arrive as text and are parsed once, here, so that an error can name the origin to correct. Nothing here
 //! decides an outcome: replicated state does.
 
+use crate::exposure::{Missing, Transport, missing};
+use crate::tls;
 use api::request::query::parse_keep_alive;
 use http_server::options::Access;
+use http_server::{AllowedHost, AllowedOrigin};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -24,6 +27,12 @@ const FILE_VARIABLE: &str = "MAINSTAY_CONFIG";
 const KEYS: &[Key] = &[
     Key { name: "data", default: "mainstay-data" },
     Key { name: "listen", default: "127.0.0.1:7070" },
+    Key { name: "tls-cert", default: "" },
+    Key { name: "tls-key", default: "" },
+    Key { name: "tls-client-ca", default: "" },
+    Key { name: "insecure-http", default: "false" },
+    Key { name: "allowed-hosts", default: "" },
+    Key { name: "allowed-origins", default: "" },
     Key { name: "access", default: "auto" },
     Key { name: "admin-token-file", default: "" },
     Key { name: "cache-size", default: "16 MiB" },
@@ -35,6 +44,12 @@ const KEYS: &[Key] = &[
     Key { name: "log-format", default: "auto" },
     Key { name: "log-level", default: "info" },
 ];
+
+/// The keys that take any number of values: separated by commas, or an array in the file.
+const LISTS: &[&str] = &["allowed-hosts", "allowed-origins"];
+
+/// The most values of a list.
+const LIST_MAX: usize = 100;
 
 struct Key {
     name: &'static str,
@@ -53,9 +68,27 @@ pub(crate) struct Flags {
     /// Data directory [default: mainstay-data]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) data: Option<String>,
-    /// Address to listen on; loopback only, because there is no access control yet [default: 127.0.0.1:7070]
+    /// Address to listen on; any but loopback needs TLS and tokens [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
+    /// File with the node's certificate and those above it, as PEM; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<String>,
+    /// File with the private key of the certificate, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<String>,
+    /// File with the certificates of authorities, as PEM: clients must have a certificate from one of them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_client_ca: Option<String>,
+    /// Listen without TLS where others can reach the node, because a proxy in front of it has TLS
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) insecure_http: Option<String>,
+    /// Names of this node in requests, besides loopback's and the address to listen on; separated by commas
+    #[arg(long, value_name = "HOSTS")]
+    pub(crate) allowed_hosts: Option<String>,
+    /// Origins of web pages that may use the node, such as `https://app.example.com`; separated by commas
+    #[arg(long, value_name = "ORIGINS")]
+    pub(crate) allowed_origins: Option<String>,
     /// Who may do what: `open` (everyone, on loopback only), `tokens`, or `auto` (open on loopback, otherwise
     /// tokens) [default: auto]
     #[arg(long, value_name = "MODE")]
@@ -97,6 +130,12 @@ impl Flags {
         match key {
             "data" => self.data.as_deref(),
             "listen" => self.listen.as_deref(),
+            "tls-cert" => self.tls_cert.as_deref(),
+            "tls-key" => self.tls_key.as_deref(),
+            "tls-client-ca" => self.tls_client_ca.as_deref(),
+            "insecure-http" => self.insecure_http.as_deref(),
+            "allowed-hosts" => self.allowed_hosts.as_deref(),
+            "allowed-origins" => self.allowed_origins.as_deref(),
             "access" => self.access.as_deref(),
             "admin-token-file" => self.admin_token_file.as_deref(),
             "cache-size" => self.cache_size.as_deref(),
@@ -144,6 +183,10 @@ pub(crate) struct Setting {
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
+    /// The files of TLS, if connections use it.
+    pub(crate) tls: Option<tls::Files>,
+    pub(crate) allowed_hosts: Vec<AllowedHost>,
+    pub(crate) allowed_origins: Vec<AllowedOrigin>,
     pub(crate) access: Access,
     /// Where the token of an administrator comes from, if not from the node.
     pub(crate) admin_token_file: Option<PathBuf>,
@@ -169,16 +212,14 @@ pub(crate) enum ConfigError {
     UnknownKey { path: PathBuf, key: String, known: String },
     #[error("`{key}` cannot be {value:?} (from {origin}): expected {takes}")]
     Value { key: &'static str, value: String, origin: Origin, takes: &'static str },
+    #[error("`{key}` has too many values (from {origin}): it takes at most {max}")]
+    TooMany { key: &'static str, origin: Origin, max: usize },
+    #[error("`{set}` is set (from {origin}), and `{unset}` is not: TLS needs both")]
+    HalfOfTls { set: &'static str, origin: Origin, unset: &'static str },
     #[error(
-        "`listen` is {address} (from {origin}), which other machines can reach: without access control a node \
-         listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
+        "`listen` is {address} (from {origin}), which other machines can reach. There, a node needs more:{missing}"
     )]
-    NotLoopback { address: SocketAddr, origin: Origin },
-    #[error(
-        "`access` cannot be open (from {origin}) while `listen` is {address}, which other machines can reach: \
-         use tokens, or listen on loopback"
-    )]
-    OpenToOthers { address: SocketAddr, origin: Origin },
+    Exposed { address: SocketAddr, origin: Origin, missing: String },
 }
 
 /// The configuration of this process.
@@ -209,7 +250,7 @@ fn resolve(
             } else if let Some(value) = environment(&key.variable()) {
                 (value, Origin::Environment(key.variable()))
             } else if let (Some(value), Some((path, _))) = (table.get(key.name), file) {
-                (plain(value), Origin::File(path.to_owned()))
+                (plain(key.name, value), Origin::File(path.to_owned()))
             } else {
                 (key.default.to_owned(), Origin::Default)
             };
@@ -240,21 +281,48 @@ fn describe(error: &toml::de::Error, text: &str) -> String {
     format!("line {}: {}", before.matches('\n').count() + 1, error.message())
 }
 
-/// A string without its quotes, and anything else as TOML writes it. A wrong type fails when it is parsed.
-fn plain(value: &toml::Value) -> String {
+/// A string without its quotes, the strings of a list with commas, and anything else as TOML writes it. A wrong type
+/// fails when it is parsed.
+fn plain(key: &str, value: &toml::Value) -> String {
+    if let (true, Some(values)) = (LISTS.contains(&key), value.as_array()) {
+        return values.iter().map(|value| plain(key, value)).collect::<Vec<_>>().join(",");
+    }
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
     let listen: SocketAddr = parse(&settings, "listen", "an address and a port, such as 127.0.0.1:7070")?;
-    if !listen.ip().is_loopback() {
-        let origin = setting(&settings, "listen").1;
-        return Err(ConfigError::NotLoopback { address: listen, origin });
+    let tls = tls_files(&settings)?;
+    let access = access(&settings, listen)?;
+    let insecure: bool = parse(&settings, "insecure-http", "true or false")?;
+    let transport = match tls {
+        Some(_) => Transport::Tls,
+        None if insecure => Transport::InsecureHttp,
+        None => Transport::Plain,
+    };
+    let missing = missing(listen, transport, access);
+    if !missing.is_empty() {
+        return Err(ConfigError::Exposed {
+            address: listen,
+            origin: setting(&settings, "listen").1,
+            missing: Missing::list(&missing),
+        });
     }
     Ok(Config {
         data: parse::<NonEmpty>(&settings, "data", "the path of a directory")?.0.into(),
         listen,
-        access: access(&settings, listen)?,
+        tls,
+        allowed_hosts: list(
+            &settings,
+            "allowed-hosts",
+            "names of hosts, such as mainstay.internal or proxy:8443",
+        )?,
+        allowed_origins: list(
+            &settings,
+            "allowed-origins",
+            "origins of web pages, such as https://app.example.com",
+        )?,
+        access,
         admin_token_file: Some(setting(&settings, "admin-token-file").0)
             .filter(|file| !file.is_empty())
             .map(PathBuf::from),
@@ -287,6 +355,43 @@ fn parse<T: FromStr>(settings: &[Setting], key: &'static str, takes: &'static st
     value.trim().parse().map_err(|_| ConfigError::Value { key, value, origin, takes })
 }
 
+/// Values with commas between them; none at all is allowed.
+fn list<T: FromStr>(
+    settings: &[Setting],
+    key: &'static str,
+    takes: &'static str,
+) -> Result<Vec<T>, ConfigError> {
+    let (text, origin) = setting(settings, key);
+    let values = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
+    let wrong =
+        |value: &str| ConfigError::Value { key, value: value.to_owned(), origin: origin.clone(), takes };
+    let values: Vec<T> =
+        values.map(|value| value.parse().map_err(|_| wrong(value))).collect::<Result<_, _>>()?;
+    if values.len() > LIST_MAX {
+        return Err(ConfigError::TooMany { key, origin, max: LIST_MAX });
+    }
+    Ok(values)
+}
+
+/// Certificate and key come together.
+fn tls_files(settings: &[Setting]) -> Result<Option<tls::Files>, ConfigError> {
+    let [certificate, key, client_authorities] = ["tls-cert", "tls-key", "tls-client-ca"].map(|key| {
+        let (path, origin) = setting(settings, key);
+        (!path.is_empty()).then(|| (PathBuf::from(path), origin))
+    });
+    let half = |set, origin, unset| Err(ConfigError::HalfOfTls { set, origin, unset });
+    match (certificate, key, client_authorities) {
+        (None, None, None) => Ok(None),
+        (Some((certificate, _)), Some((key, _)), authorities) => {
+            let client_authorities = authorities.map(|(path, _)| path);
+            Ok(Some(tls::Files { certificate, key, client_authorities }))
+        }
+        (Some((_, origin)), None, _) => half("tls-cert", origin, "tls-key"),
+        (None, Some((_, origin)), _) => half("tls-key", origin, "tls-cert"),
+        (None, None, Some((_, origin))) => half("tls-client-ca", origin, "tls-cert"),
+    }
+}
+
 /// Who may do what, as the configuration says it.
 enum AccessMode {
     /// What the address asks for.
@@ -307,16 +412,11 @@ impl FromStr for AccessMode {
     }
 }
 
-/// Nobody but programs on this machine may use a node without a token.
+/// Whether that is allowed where others can reach the node is for [`missing`] to say.
 fn access(settings: &[Setting], listen: SocketAddr) -> Result<Access, ConfigError> {
-    let loopback = listen.ip().is_loopback();
     match parse(settings, "access", "auto, open or tokens")? {
-        AccessMode::Always(Access::Open) if !loopback => {
-            let origin = setting(settings, "access").1;
-            Err(ConfigError::OpenToOthers { address: listen, origin })
-        }
         AccessMode::Always(access) => Ok(access),
-        AccessMode::Auto if loopback => Ok(Access::Open),
+        AccessMode::Auto if listen.ip().to_canonical().is_loopback() => Ok(Access::Open),
         AccessMode::Auto => Ok(Access::Tokens),
     }
 }
@@ -427,14 +527,17 @@ mod tests {
         assert_eq!(config.log_format, LogFormat::Auto);
         assert_eq!(config.keep_alive, Duration::from_secs(3));
         assert_eq!(config.access, Access::Open);
-        assert_eq!(config.settings[6].origin, Origin::Default);
-        let set =
-            config.settings.iter().filter(|setting| !matches!(setting.key, "access" | "admin-token-file"));
-        let origins: Vec<String> = set.map(|setting| setting.origin.to_string()).collect();
-        assert_eq!(
-            origins[..4],
-            ["flag --data", "environment MAINSTAY_LISTEN", "file m.toml", "file m.toml"]
-        );
+        let origin =
+            |key| config.settings.iter().find(|setting| setting.key == key).unwrap().origin.to_string();
+        for (key, from) in [
+            ("data", "flag --data"),
+            ("listen", "environment MAINSTAY_LISTEN"),
+            ("cache-size", "file m.toml"),
+            ("memtable-size", "file m.toml"),
+            ("segment-size", "default"),
+        ] {
+            assert_eq!(origin(key), from);
+        }
     }
 
     #[test]
@@ -445,11 +548,24 @@ mod tests {
             (&[], Some("cache-size = true"), "`cache-size` cannot be \"true\" (from file m.toml)"),
             (&[("MAINSTAY_CACHE_SIZE", "1 parsec")], None, "(from environment MAINSTAY_CACHE_SIZE)"),
             (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "expected a size from 0 to 1 TiB"),
-            (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "listens on loopback only"),
+            (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "There, a node needs more"),
             (&[("MAINSTAY_LISTEN", "localhost")], None, "expected an address and a port"),
             (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "expected a duration from 1s to 60s"),
             (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
             (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "expected auto, text or json"),
+            (
+                &[],
+                Some("allowed-hosts = ['a', 'https://b']"),
+                "`allowed-hosts` cannot be \"https://b\" (from file",
+            ),
+            (&[], Some("allowed-hosts = [7.5, ['b c']]"), "`allowed-hosts` cannot be \"b c\""),
+            (&[("MAINSTAY_ALLOWED_HOSTS", "a,,b")], None, "`allowed-hosts` cannot be \"\""),
+            (&[("MAINSTAY_ALLOWED_ORIGINS", "*")], None, "`allowed-origins` cannot be \"*\""),
+            (
+                &[("MAINSTAY_ALLOWED_ORIGINS", "null")],
+                None,
+                "expected origins of web pages, such as https://",
+            ),
             (&[("MAINSTAY_ACCESS", "none")], None, "expected auto, open or tokens"),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
             (&[("MAINSTAY_SEGMENT_SIZE", "1")], None, "expected a size from 1 MiB to 1 GiB"),
@@ -464,22 +580,32 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_an_array_or_has_commas_and_a_bound() {
+        let file = "allowed-hosts = ['a.example', 'B.example:8443']\nallowed-origins = 'https://a.example , http://b:1'";
+        let config = check(&[], &[], Some(file)).unwrap();
+        assert_eq!(config.allowed_hosts, ["a.example", "b.example:8443"].map(|text| text.parse().unwrap()));
+        assert_eq!(
+            config.allowed_origins,
+            ["https://a.example", "http://b:1"].map(|text| text.parse().unwrap())
+        );
+        assert!(check(&[], &[], None).unwrap().allowed_hosts.is_empty());
+        let many = vec!["a"; 101].join(",");
+        let error = check(&[], &[("MAINSTAY_ALLOWED_HOSTS", &many)], None).unwrap_err();
+        assert!(error.contains("takes at most 100"), "{error}");
+    }
+
+    #[test]
     fn any_loopback_address_is_accepted() {
         for address in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:7070"] {
             assert!(check(&[("listen", address)], &[], None).is_ok(), "{address}");
         }
     }
 
-    /// The address is checked before, so this asks the rule itself.
     #[test]
-    fn only_loopback_is_open() {
-        let check = |access: &'static str, listen: &str| {
-            let settings = [Setting {
-                key: "access",
-                value: access.to_owned(),
-                origin: Origin::Flag("--access".into()),
-            }];
-            super::access(&settings, listen.parse().unwrap()).map_err(|error| error.to_string())
+    fn only_loopback_is_open_by_itself() {
+        let check = |mode: &str, listen: &str| {
+            let environment = [("MAINSTAY_INSECURE_HTTP", "true"), ("MAINSTAY_ACCESS", mode)];
+            check(&[("listen", listen)], &environment, None).map(|config| config.access)
         };
         for (mode, listen, want) in [
             ("auto", "127.0.0.1:1", Access::Open),
@@ -492,10 +618,52 @@ mod tests {
         ] {
             assert_eq!(check(mode, listen), Ok(want), "{mode} on {listen}");
         }
-        let error = check("open", "0.0.0.0:7070").unwrap_err();
-        assert!(
-            error.contains("cannot be open (from flag --access) while `listen` is 0.0.0.0:7070"),
-            "{error}"
-        );
+    }
+
+    #[test]
+    fn a_node_that_others_can_reach_needs_tls_and_tokens_and_the_error_lists_what_is_missing() {
+        let tls = [("MAINSTAY_TLS_CERT", "c"), ("MAINSTAY_TLS_KEY", "k")];
+        let insecure = [("MAINSTAY_INSECURE_HTTP", "true")];
+        let open = ("MAINSTAY_ACCESS", "open");
+        let with = |list: &[(&'static str, &'static str)]| [list, &[open]].concat();
+        for (environment, wants) in [
+            (vec![], &["(from flag --listen)", "\n  - TLS: set `tls-cert` and `tls-key`"][..]),
+            (
+                vec![open],
+                &["\n  - TLS:", "mainstay certs", "insecure-http", "\n  - access control: `access`"],
+            ),
+            (with(&tls), &["\n  - access control: `access` must be `tokens`"]),
+            (with(&insecure), &["\n  - access control:"]),
+        ] {
+            let error = check(&[("listen", "0.0.0.0:7070")], &environment, None).unwrap_err();
+            assert!(wants.iter().all(|want| error.contains(want)), "{environment:?}: {error}");
+            let lines = if environment == [open] { 3 } else { 2 };
+            assert_eq!(error.lines().count(), lines, "nothing else is listed: {error}");
+        }
+        assert!(check(&[("listen", "0.0.0.0:7070")], &tls, None).is_ok());
+        assert!(check(&[("listen", "0.0.0.0:7070")], &insecure, None).is_ok());
+    }
+
+    #[test]
+    fn certificate_and_key_come_together() {
+        for (environment, want) in [
+            (
+                ("MAINSTAY_TLS_CERT", "c"),
+                "`tls-cert` is set (from environment MAINSTAY_TLS_CERT), and `tls-key` is not",
+            ),
+            (
+                ("MAINSTAY_TLS_KEY", "k"),
+                "`tls-key` is set (from environment MAINSTAY_TLS_KEY), and `tls-cert` is not",
+            ),
+            (("MAINSTAY_TLS_CLIENT_CA", "a"), "and `tls-cert` is not"),
+            (("MAINSTAY_INSECURE_HTTP", "yes"), "expected true or false"),
+        ] {
+            let error = check(&[], &[environment], None).unwrap_err();
+            assert!(error.contains(want), "{error}");
+        }
+        let both = check(&[], &[("MAINSTAY_TLS_CERT", "c"), ("MAINSTAY_TLS_KEY", "k")], None).unwrap();
+        let files = tls::Files { certificate: "c".into(), key: "k".into(), client_authorities: None };
+        assert_eq!(both.tls, Some(files));
+        assert_eq!(check(&[], &[("MAINSTAY_TLS_CERT", "")], None).unwrap().tls, None, "empty is unset");
     }
 }

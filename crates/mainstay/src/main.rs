@@ -7,6 +7,8 @@
 //! | [`serve`] | a node in this process |
 //! | [`systemd`] | tells systemd how the node is |
 //! | [`admin_token`] | the first token of an administrator |
+//! | [`exposure`] | whether a node may listen where others can reach it |
+//! | [`tls`] | the files of the node's certificate, read again when they change |
 //! | [`node_process`] | a node in its own process |
 //! | [`tour`] | the main features, shown step by step |
 //! | [`bench`] | measurements of a node |
@@ -17,9 +19,11 @@ mod admin_token;
 mod bench;
 mod cli;
 mod config;
+mod exposure;
 mod node_process;
 mod serve;
 mod systemd;
+mod tls;
 mod tour;
 
 use clap::Parser;

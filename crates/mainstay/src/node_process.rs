@@ -25,6 +25,8 @@ impl NodeProcess {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", "--listen", "127.0.0.1:0", "--access", "open", "--log-level", "warn", "--data"])
             .arg(data)
+            // It is for this process only, whatever the configuration says about the user's own node.
+            .args(["--access=open", "--tls-cert=", "--tls-key=", "--tls-client-ca="])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;

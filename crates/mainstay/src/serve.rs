@@ -9,9 +9,9 @@ use crate::cli::failure::{Failure, Result};
 use crate::config::{self, Config, Flags};
 use crate::node_process::LISTENING;
 use crate::systemd;
-use http_server::HttpOptions;
+use crate::tls::Keeper;
+use http_server::{HostRule, HttpOptions, WebRules};
 use std::io::Write;
-use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use telemetry::Metrics;
@@ -42,6 +42,8 @@ pub(crate) fn run(flags: &Flags) -> Result {
 
 async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     let signals = Signals::new()?;
+    let keeper = config.tls.as_ref().map(|files| Keeper::begin(files, &metrics)).transpose();
+    let keeper = keeper.map_err(Failure::usage)?;
     // Before the data is opened, so that a port in use costs nothing.
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Failure::local(format!("cannot listen on {}: {error}", config.listen))
@@ -50,13 +52,22 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     let (handle, node) = runtime::start(&options(config), &metrics).map_err(|error| {
         Failure::local(format!("cannot open the data in {}: {error}", config.data.display()))
     })?;
-    announce(&listener, &config.data)?;
+    announce(&listener, config)?;
     tokio::spawn(systemd::report(handle.clone()));
 
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
-    let http_options =
-        HttpOptions { access: config.access, keep_alive: config.keep_alive, ..HttpOptions::default() };
+    let http_options = HttpOptions {
+        access: config.access,
+        keep_alive: config.keep_alive,
+        web: web(config),
+        tls: keeper.as_ref().map(Keeper::tls),
+        ..HttpOptions::default()
+    };
+    match keeper {
+        Some(keeper) => tokio::spawn(keeper.run()),
+        None => tokio::spawn(ignore_hangups(signal(SignalKind::hangup())?)),
+    };
     let for_admin = config.clone();
     let http = tokio::spawn(async move {
         let (failed, unless_failed) = oneshot::channel::<()>();
@@ -95,6 +106,24 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     })
 }
 
+/// Service managers send SIGHUP for "read the configuration again". It must not end a node that has nothing to read again.
+async fn ignore_hangups(mut hangups: tokio::signal::unix::Signal) {
+    while hangups.recv().await.is_some() {
+        tracing::info!("SIGHUP: without TLS, there is no certificate to read again; settings need a restart");
+    }
+}
+
+/// On loopback, every program on this machine may use the node, so a request must name one of its hosts. Elsewhere, requests
+/// prove who sends them.
+fn web(config: &Config) -> WebRules {
+    let hosts = if config.listen.ip().to_canonical().is_loopback() || !config.allowed_hosts.is_empty() {
+        HostRule::Known { listen: Some(config.listen.ip()), allowed: config.allowed_hosts.clone() }
+    } else {
+        HostRule::Any
+    };
+    WebRules { hosts, origins: config.allowed_origins.clone() }
+}
+
 fn options(config: &Config) -> runtime::Options {
     runtime::Options {
         memtable_bytes: config.memtable_bytes,
@@ -108,12 +137,13 @@ fn options(config: &Config) -> runtime::Options {
 }
 
 /// Prints where the node listens and where its data is, for people and for programs that asked for a free port.
-fn announce(listener: &TcpListener, data: &Path) -> Result {
+fn announce(listener: &TcpListener, config: &Config) -> Result {
     let address = listener.local_addr()?;
-    let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let data = config.data.canonicalize().unwrap_or_else(|_| config.data.clone());
     let mut out = std::io::stdout().lock();
     // A closed standard output is no reason not to serve.
-    let _ = writeln!(out, "{LISTENING}http://{address}\ndata in {}", data.display());
+    let _ = writeln!(out, "{LISTENING}{scheme}://{address}\ndata in {}", data.display());
     let _ = out.flush();
     Ok(())
 }

@@ -68,7 +68,7 @@ impl Command<'_> {
             }
             Self::DeleteReaction(delete) => see(delete.reaction.as_str()),
             Self::Audited(audited) => audited.command.names(see),
-            // A token is no name: only who may use all names may change tokens.
+            // Tokens have ids, not names: only a token for all names may change tokens.
             Self::ChangeToken(_) => {}
             // Commands of the node's own.
             Self::ExpireEvents(_)

@@ -22,7 +22,7 @@ pub struct Token {
 #[derive(Clone, Debug)]
 pub struct TokenAsk(ChangeToken<'static>);
 
-/// A command of an administrator, in the words of the model, and what is told of it.
+/// A command of an administrator, in the words of the model, and the event about it.
 #[derive(Clone, Debug)]
 pub struct AuditedAsk {
     pub(crate) ask: Box<Ask>,

@@ -76,6 +76,12 @@ families! {
         "HTTP requests";
     HTTP_DURATION = Histogram "mainstay_http_request_duration" Seconds ["method", "route"]
         "Time from the head of a request to the head of its response";
+    TLS_EXPIRES = Gauge "mainstay_tls_certificate_expires" Seconds []
+        "Time until the node's certificate expires, negative after that; only with TLS; alert below 604800 (7 days)";
+    TLS_RELOADS_FAILED = Counter "mainstay_tls_reloads_failed" None []
+        "Attempts to read a new certificate that failed: the node still uses the old one; alert on any";
+    TLS_HANDSHAKES_FAILED = Counter "mainstay_tls_handshakes_failed" None []
+        "Connections that ended before TLS was set up, for example because the client does not trust the certificate";
 
     EVENTS_APPENDED = Counter "mainstay_events_appended" None []
         "Events appended";

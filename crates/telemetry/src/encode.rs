@@ -74,7 +74,11 @@ impl Scrape {
                 histogram(metric.encode_family(&labels)?, &route.duration)?;
             }
             Ok(())
-        })
+        })?;
+        let tls = &self.metrics.tls;
+        out.optional(&cat::TLS_EXPIRES, tls.expires_in())?;
+        out.counter(&cat::TLS_RELOADS_FAILED, &tls.reloads_failed)?;
+        out.counter(&cat::TLS_HANDSHAKES_FAILED, &tls.handshakes_failed)
     }
 
     fn writes(&self, out: &mut Out<'_>) -> Result<(), Error> {

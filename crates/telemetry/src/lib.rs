@@ -26,6 +26,7 @@ pub mod route;
 pub mod spans;
 pub mod subscribers;
 pub mod task_queues;
+pub mod tls;
 pub mod trace;
 
 pub use catalogue::Queue;
@@ -35,4 +36,5 @@ pub use metrics::{Build, Metrics};
 pub use route::Route;
 pub use subscribers::Subscriber;
 pub use task_queues::{TaskQueues, TaskTypeFigures};
+pub use tls::TlsMetrics;
 pub use trace::{TraceId, TraceParent};

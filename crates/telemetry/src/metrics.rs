@@ -5,6 +5,7 @@ use crate::instrument::{COUNTS, Counter, DURATIONS, Gauge, Histogram, SIZES, Tim
 use crate::queue::{QueueFigures, Queues};
 use crate::route::Route;
 use crate::subscribers::{ReaderFigures, Subscribers};
+use crate::tls::TlsMetrics;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -61,6 +62,7 @@ pub struct Metrics {
     /// Time of day since 1970. Set with each applied entry.
     pub last_visible: TimeGauge,
     pub subscribers: Subscribers,
+    pub tls: TlsMetrics,
     queues: Queues,
     routes: Mutex<Vec<Arc<Route>>>,
     pub(crate) build: Build,
@@ -154,6 +156,7 @@ impl Metrics {
             wall_ahead: TimeGauge::default(),
             last_visible: TimeGauge::default(),
             subscribers: Subscribers::default(),
+            tls: TlsMetrics::default(),
             queues: Queues::default(),
             routes: Mutex::default(),
             build,

@@ -5,8 +5,10 @@ use crate::instrument::{Counter, DURATIONS, Histogram};
 use std::time::Duration;
 
 /// The statuses that the API uses. Any other is counted as [`OTHER`].
-const STATUSES: [u16; 20] =
-    [100, 200, 201, 202, 204, 304, 400, 404, 405, 406, 408, 409, 410, 412, 413, 415, 422, 431, 500, 503];
+const STATUSES: [u16; 23] = [
+    100, 200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 415, 422, 429, 431,
+    500, 503,
+];
 const OTHER: &str = "other";
 
 /// One route: a method and a path with its parameters in braces, such as `/v1/streams/{stream}/events`.

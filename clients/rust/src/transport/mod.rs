@@ -15,7 +15,7 @@ mod token;
 use crate::error::{Error, Result};
 use body::Body;
 use bytes::Bytes;
-pub(crate) use connector::Roots;
+pub(crate) use connector::Secrets;
 use connector::{Connector, connector};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request};
@@ -112,14 +112,19 @@ impl fmt::Debug for Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(url: &str, timeouts: Timeouts, roots: &Roots, token: Option<&Token>) -> Result<Self> {
+    pub(crate) fn new(
+        url: &str,
+        timeouts: Timeouts,
+        secrets: &Secrets,
+        token: Option<&Token>,
+    ) -> Result<Self> {
         let target = Target::parse(url)?;
         let http = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(IDLE_MAX)
             .pool_idle_timeout(IDLE_TIME_MAX)
-            .build(connector(&target, timeouts.connect, roots)?);
+            .build(connector(&target, timeouts.connect, secrets)?);
         let authorization = token.map(Token::header).transpose()?;
         Ok(Self { http, target, timeouts, authorization })
     }
@@ -144,7 +149,7 @@ impl Transport {
     async fn exchange(&self, request: Request<Body>) -> Result<Response> {
         match self.http.request(request).await {
             Ok(response) => Ok(Response::new(response, self.timeouts.response)),
-            Err(error) => Err(failure::unanswered(self.target.authority(), error)),
+            Err(error) => Err(failure::unanswered(&self.target, error)),
         }
     }
 

@@ -110,8 +110,8 @@ async fn nothing_is_sent_to_a_server_whose_certificate_is_not_trusted() {
         .build()
         .unwrap();
     let error = client.append("s", [NewEvent::new("t")]).await.unwrap_err();
-    assert!(matches!(error, Error::Connect { .. }), "{error:?}");
-    assert!(!error.is_outcome_unknown());
-    assert!(error.to_string().contains("certificate"), "{error}");
+    assert!(matches!(error, Error::Untrusted { .. }), "{error:?}");
+    assert!(!error.is_outcome_unknown() && !error.is_retryable());
+    assert!(error.to_string().contains("`--ca`"), "{error}");
     assert_eq!(server.seen.lock().unwrap().requests, []);
 }

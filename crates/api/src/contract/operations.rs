@@ -48,6 +48,8 @@ pub(super) const ANY: &[Code] = &[
     Code::DuplicateParameter,
     Code::InvalidParameter,
     Code::DuplicateHeader,
+    Code::ForeignHost,
+    Code::ForeignOrigin,
     Code::UriTooLong,
     Code::HeadTooLarge,
     Code::Internal,

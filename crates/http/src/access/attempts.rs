@@ -32,7 +32,7 @@ const EACH: Duration = Duration::from_millis(1_000 / limits::ATTEMPTS_PER_SECOND
 /// What addresses have left.
 #[derive(Debug)]
 pub(super) struct Attempts {
-    /// Until when the attempts of each address are used up. An address that is not here has all of them.
+    /// The moment from which each address has all of its attempts again. An address that is not here has all of them.
     until: HashMap<Peer, Instant>,
     /// What all attempts of an address use up.
     burst: Duration,

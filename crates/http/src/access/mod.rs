@@ -5,7 +5,7 @@
 //!               │ token: known? expired?       │         names of the command, audit
 //!               │ role, name in the path       └─► reads: lists and events that the caller covers
 //!               └ failed attempts
-//!   state ─► Tokens (a table in memory, renewed with each change) ─► Ending: ends what waits or streams
+//!   state ─► Tokens (a table in memory, renewed with each change) ─► Ending: ends requests and streams
 //! ```
 //!
 //! On a node whose access is open, each of these is one comparison. On any other, everything is denied that was not

@@ -3,6 +3,7 @@
 //! hyper responds to a head that it cannot parse with a bare status, before any service is called. The API promises a
 //! problem for every error, so such a response is replaced on its way out.
 
+use super::socket::Socket;
 use crate::activity::Activity;
 use api::{Code, Problem};
 use std::io::{self, IoSlice};
@@ -10,20 +11,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// Responses up to this size are copied into one write.
 const SMALL_BYTES: usize = 1_024;
 
 /// A socket as hyper sees it.
 #[derive(Debug)]
-pub(super) struct Edge {
-    stream: TcpStream,
+pub(super) struct Edge<S> {
+    stream: S,
     activity: Arc<Activity>,
-    /// Read before the protocol was known.
+    /// Read before the protocol was known, or to see whether the client is still there.
     prefix: Vec<u8>,
     replacement: Option<Replacement>,
     rewrites: Rewrites,
+    /// TLS has bytes that the socket does not accept.
+    flush_blocked: bool,
 }
 
 /// Whether hyper's own responses can be recognised in what it writes.
@@ -43,15 +45,10 @@ struct Replacement {
     replaces: usize,
 }
 
-impl Edge {
-    pub(super) fn new(
-        stream: TcpStream,
-        activity: Arc<Activity>,
-        prefix: Vec<u8>,
-        rewrites: Rewrites,
-    ) -> Self {
+impl<S: Socket> Edge<S> {
+    pub(super) fn new(stream: S, activity: Arc<Activity>, prefix: Vec<u8>, rewrites: Rewrites) -> Self {
         activity.received(prefix.len());
-        Self { stream, activity, prefix, replacement: None, rewrites }
+        Self { stream, activity, prefix, replacement: None, rewrites, flush_blocked: false }
     }
 
     fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -76,7 +73,7 @@ impl Edge {
     }
 }
 
-impl AsyncRead for Edge {
+impl<S: Socket> AsyncRead for Edge<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -95,7 +92,7 @@ impl AsyncRead for Edge {
     }
 }
 
-impl AsyncWrite for Edge {
+impl<S: Socket> AsyncWrite for Edge<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -146,16 +143,23 @@ impl AsyncWrite for Edge {
     /// hyper reads nothing while a request is answered, so it does not notice that the client leaves. It flushes each
     /// time it is polled, which is the occasion to look, and to be polled again when that happens.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.activity.watches_client() {
-            let mut next = [0; 1];
-            if let Poll::Ready(Ok(0) | Err(_)) = self.stream.poll_peek(context, &mut ReadBuf::new(&mut next))
-            {
-                self.activity.client_closed_its_side();
-                // The request that waits is polled before the flush.
-                context.waker().wake_by_ref();
-            }
+        let this = &mut *self;
+        if this.activity.watches_client()
+            && this.stream.poll_client_left(context, &mut this.prefix).is_ready()
+        {
+            this.activity.client_closed_its_side();
+            // The request that waits is polled before the flush.
+            context.waker().wake_by_ref();
         }
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut this.stream).poll_flush(context);
+        if flushed.is_pending() {
+            this.flush_blocked = true;
+            this.activity.write_blocked();
+        } else if this.flush_blocked {
+            this.flush_blocked = false;
+            this.activity.sent();
+        }
+        flushed
     }
 
     /// Closing with unread bytes would reset the connection before the client has read the last response. So this

@@ -1,20 +1,23 @@
 //! One connection, from its first byte to its last: its protocol, its time limits and its end.
 //!
 //! ```text
-//!   sniff ─► HTTP/1.1 or HTTP/2 ─► requests ... ─► closed
-//!              │        ▲                            ▲
-//!              └─── checks its time limits ──────────┘ (idle, slow head, slow body, blocked write, stop)
+//!   TLS, if configured ─► sniff ─► HTTP/1.1 or HTTP/2 ─► requests ... ─► closed
+//!                                   │        ▲                            ▲
+//!                                   └─── checks its time limits ──────────┘ (idle, slow head, slow body, blocked write, stop)
 //! ```
 
 mod edge;
+mod socket;
 
 use crate::access::Peer;
 use crate::activity::{Action, Activity, Timeouts};
 use crate::body::RequestBody;
 use crate::context::Context;
+use crate::origin::Scheme;
 use crate::response::{Response, ResponseBody};
 use crate::router::Router;
-use api::Problem;
+use crate::tls::{self, PeerIdentity, Tls};
+use api::{Code, Problem};
 use bytes::Bytes;
 use edge::{Edge, Rewrites};
 use http::Request;
@@ -24,6 +27,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use model::limits;
+use socket::Socket;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -31,9 +35,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout, timeout_at};
 
 /// What hyper buffers per connection in each direction. One part of a streamed response comes on top.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -45,24 +49,102 @@ const CLOSE_WAIT: Duration = Duration::from_millis(500);
 /// How long the server keeps reading from a refused client, so that the client can read the response.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// What is known about the other side of a connection.
+#[derive(Clone, Debug)]
+struct Remote {
+    peer: Peer,
+    scheme: Scheme,
+    /// Whom its certificate names, if clients have certificates.
+    identity: Option<Arc<PeerIdentity>>,
+}
+
+impl Remote {
+    /// Gives a request what its route may ask about the client.
+    fn introduce<B>(&self, context: &Context, request: Request<B>) -> Request<B> {
+        let mut request = context.access.from(self.peer, request);
+        if let Some(identity) = &self.identity {
+            request.extensions_mut().insert(Arc::clone(identity));
+        }
+        request
+    }
+}
+
 /// Serves a connection until it ends.
-pub(crate) async fn serve(mut stream: TcpStream, context: Arc<Context>, router: Router) {
+pub(crate) async fn serve(stream: TcpStream, context: Arc<Context>, router: Router) {
     let peer = stream.peer_addr().map_or_else(|_| Peer::default(), |address| Peer::new(address.ip()));
     // Without it, small responses wait for the client's acknowledgement. A socket that refuses it is about to fail.
     let _ = stream.set_nodelay(true);
-    let prefix = match timeout(context.options.head_time, sniff(&mut stream)).await {
+    let deadline = tokio::time::Instant::now() + context.options.head_time;
+    match context.options.tls.clone() {
+        None => {
+            let remote = Remote { peer, scheme: Scheme::Http, identity: None };
+            serve_socket(stream, remote, deadline, context, router).await;
+        }
+        // In a box, so that connections without TLS do not hold memory for it.
+        Some(tls) => Box::pin(serve_tls(stream, peer, tls, deadline, context, router)).await,
+    }
+}
+
+async fn serve_tls(
+    stream: TcpStream,
+    peer: Peer,
+    tls: Arc<Tls>,
+    deadline: tokio::time::Instant,
+    context: Arc<Context>,
+    router: Router,
+) {
+    let handshake = async {
+        let mut first = [0; 1];
+        match stream.peek(&mut first).await {
+            Ok(1) if first[0] != tls::HANDSHAKE => {
+                let detail = "the client sent HTTP without TLS to a port that takes HTTPS only";
+                let problem = Problem::new(Code::HttpsRequired, detail);
+                refuse(stream, &edge::raw_response(&problem)).await;
+                None
+            }
+            Ok(1) => Some(tls.handshake(stream).await),
+            Ok(_) | Err(_) => None,
+        }
+    };
+    match timeout_at(deadline, handshake).await {
+        Ok(Some(Ok((stream, identity)))) => {
+            let remote = Remote { peer, scheme: Scheme::Https, identity };
+            serve_socket(stream, remote, deadline, context, router).await;
+        }
+        Ok(Some(Err((error, stream)))) => {
+            context.metrics.tls.handshakes_failed.inc();
+            tracing::debug!(%error, "a TLS handshake failed");
+            // TLS has told the client why.
+            refuse(stream, &[]).await;
+        }
+        Ok(None) | Err(_) => context.metrics.tls.handshakes_failed.inc(),
+    }
+}
+
+async fn serve_socket<S: Socket>(
+    mut stream: S,
+    remote: Remote,
+    deadline: tokio::time::Instant,
+    context: Arc<Context>,
+    router: Router,
+) {
+    let prefix = match timeout_at(deadline, sniff(&mut stream)).await {
         Ok(Ok(prefix)) => prefix,
         Ok(Err(_)) | Err(_) => return,
     };
     if prefix == PREFACE {
-        serve_http2(stream, prefix, peer, context, router).await;
+        serve_http2(stream, prefix, remote, context, router).await;
+    } else if prefix.first() == Some(&tls::HANDSHAKE) {
+        let detail =
+            "the client began TLS, and this port takes HTTP without TLS: use http:// instead of https://";
+        refuse(stream, &edge::raw_response(&Problem::new(Code::BadRequest, detail))).await;
     } else {
-        serve_http1(stream, prefix, peer, context, router).await;
+        serve_http1(stream, prefix, remote, context, router).await;
     }
 }
 
 /// Reads until it is clear whether the client uses HTTP/2 with prior knowledge.
-async fn sniff(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+async fn sniff<S: Socket>(stream: &mut S) -> io::Result<Vec<u8>> {
     let mut prefix = vec![0; PREFACE.len()];
     let mut len = 0;
     while len < prefix.len() && prefix[..len] == PREFACE[..len] {
@@ -75,17 +157,23 @@ async fn sniff(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(prefix)
 }
 
-async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, peer: Peer, context: Arc<Context>, router: Router) {
+async fn serve_http1<S: Socket>(
+    stream: S,
+    prefix: Vec<u8>,
+    remote: Remote,
+    context: Arc<Context>,
+    router: Router,
+) {
     let activity = Arc::new(Activity::default());
     let edge = Edge::new(stream, Arc::clone(&activity), prefix, Rewrites::Refusals);
     let service = service_fn(|request: Request<Incoming>| {
         activity.request_began();
         let (context, activity) = (&context, &activity);
-        let router = &router;
+        let (router, remote) = (&router, &remote);
         async move {
             let request = request.map(|body| RequestBody::on_connection(body, Arc::clone(activity)));
-            let request = context.access.from(peer, request);
-            let response = router.respond(context, request, Some(activity)).await;
+            let request = remote.introduce(context, request);
+            let response = router.respond(context, request, remote.scheme, Some(activity)).await;
             Ok::<_, Infallible>(Tracked::wrap(response, Arc::clone(activity)))
         }
     });
@@ -100,17 +188,24 @@ async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, peer: Peer, context: Ar
     drive(connection, http1::Connection::graceful_shutdown, &activity, &context).await;
 }
 
-async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, peer: Peer, context: Arc<Context>, router: Router) {
+async fn serve_http2<S: Socket>(
+    stream: S,
+    prefix: Vec<u8>,
+    remote: Remote,
+    context: Arc<Context>,
+    router: Router,
+) {
     let activity = Arc::new(Activity::default());
     let edge = Edge::new(stream, Arc::clone(&activity), prefix, Rewrites::Nothing);
     let (wait, whole) = (context.options.body_wait, context.options.body_time);
     let service = service_fn(|request: Request<Incoming>| {
         activity.request_began();
         let (context, activity, router) = (Arc::clone(&context), Arc::clone(&activity), router.clone());
+        let scheme = remote.scheme;
+        let request = remote.introduce(&context, request);
         async move {
             let request = request.map(|body| RequestBody::with_timer(body, wait, whole));
-            let request = context.access.from(peer, request);
-            let response = router.respond(&context, request, None).await;
+            let response = router.respond(&context, request, scheme, None).await;
             Ok::<_, Infallible>(Tracked::wrap(response, activity))
         }
     });
@@ -178,10 +273,14 @@ fn reset(sleep: Pin<&mut Sleep>, every: Duration) {
 }
 
 /// Tells a client why it is not served, and closes the connection.
-pub(crate) async fn refuse(mut stream: TcpStream, problem: &Problem) {
-    let response = edge::raw_response(problem);
+pub(crate) async fn refuse_with(stream: TcpStream, problem: &Problem) {
+    refuse(stream, &edge::raw_response(problem)).await;
+}
+
+/// Sends the last bytes, and closes the connection.
+async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin, last: &[u8]) {
     let send = async {
-        stream.write_all(&response).await?;
+        stream.write_all(last).await?;
         stream.shutdown().await?;
         // Closing with unread bytes would reset the connection before the client has read the response.
         let mut rest = [0; 4_096];

@@ -232,45 +232,51 @@ fn methods_that_a_path_does_not_have() {
 #[test]
 fn requests_that_are_not_http() {
     let node = Node::start();
-    let long_head = format!("GET /livez HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(17 << 10));
-    let huge_head = format!("GET /livez HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(200 << 10));
+    let long_head = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(17 << 10));
+    let huge_head = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(200 << 10));
     let headers: String = (0..120).map(|n| format!("x-{n}: y\r\n")).collect();
-    let many_headers = format!("GET /livez HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+    let many_headers = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
     let body = "content-type: application/json\r\n";
     for (raw, status, code) in [
         ("nonsense\r\n\r\n".into(), 400, "bad_request"),
         ("\u{0}\u{1}\u{2}\r\n\r\n".into(), 400, "bad_request"),
         ("GET /livez\r\n\r\n".into(), 400, "bad_request"),
         ("GET /livez HTTP/1.1\r\n\r\n".into(), 400, "bad_request"),
-        ("GET /livez HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n".into(), 400, "duplicate_header"),
-        ("GET /livez HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n".into(), 400, "bad_request"),
-        ("GET /li vez HTTP/1.1\r\nhost: x\r\n\r\n".into(), 400, "bad_request"),
-        ("GET /livez HTTP/3.0\r\nhost: x\r\n\r\n".into(), 400, "bad_request"),
-        (format!("POST {S} HTTP/1.1\r\nhost: x\r\n{body}content-length: -1\r\n\r\n"), 400, "bad_request"),
+        ("GET /livez HTTP/1.1\r\nhost: localhost\r\nhost: y\r\n\r\n".into(), 400, "duplicate_header"),
+        ("GET /livez HTTP/1.1\r\nhost: localhost\r\nbad header\r\n\r\n".into(), 400, "bad_request"),
+        ("GET /li vez HTTP/1.1\r\nhost: localhost\r\n\r\n".into(), 400, "bad_request"),
+        ("GET /livez HTTP/3.0\r\nhost: localhost\r\n\r\n".into(), 400, "bad_request"),
         (
-            format!("POST {S} HTTP/1.1\r\nhost: x\r\n{body}content-length: 99999999999999999999\r\n\r\n"),
+            format!("POST {S} HTTP/1.1\r\nhost: localhost\r\n{body}content-length: -1\r\n\r\n"),
             400,
             "bad_request",
         ),
         (
             format!(
-                "POST {S} HTTP/1.1\r\nhost: x\r\n{body}content-length: 1\r\ncontent-length: 2\r\n\r\n{{}}"
+                "POST {S} HTTP/1.1\r\nhost: localhost\r\n{body}content-length: 99999999999999999999\r\n\r\n"
             ),
             400,
             "bad_request",
         ),
         (
-            format!("POST {S} HTTP/1.1\r\nhost: x\r\n{body}transfer-encoding: gzip\r\n\r\n"),
+            format!(
+                "POST {S} HTTP/1.1\r\nhost: localhost\r\n{body}content-length: 1\r\ncontent-length: 2\r\n\r\n{{}}"
+            ),
             400,
             "bad_request",
         ),
         (
-            format!("POST {S} HTTP/1.1\r\nhost: x\r\n{body}transfer-encoding: chunked\r\n\r\nzz\r\n"),
+            format!("POST {S} HTTP/1.1\r\nhost: localhost\r\n{body}transfer-encoding: gzip\r\n\r\n"),
+            400,
+            "bad_request",
+        ),
+        (
+            format!("POST {S} HTTP/1.1\r\nhost: localhost\r\n{body}transfer-encoding: chunked\r\n\r\nzz\r\n"),
             400,
             "incomplete_body",
         ),
         (
-            format!("POST {S} HTTP/1.1\r\nhost: x\r\n{body}content-length: 9000000\r\n\r\n"),
+            format!("POST {S} HTTP/1.1\r\nhost: localhost\r\n{body}content-length: 9000000\r\n\r\n"),
             413,
             "body_too_large",
         ),
@@ -288,7 +294,7 @@ fn a_chunked_body_over_the_limit_is_refused_while_it_comes() {
     let node = Node::start();
     let mut connection = Connection::to(&node);
     connection.send(format!(
-        "POST {S} HTTP/1.1\r\nhost: x\r\n{}: {}\r\ntransfer-encoding: chunked\r\n\r\n",
+        "POST {S} HTTP/1.1\r\nhost: localhost\r\n{}: {}\r\ntransfer-encoding: chunked\r\n\r\n",
         JSON.0, JSON.1
     ));
     let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, " ".repeat(1 << 20));

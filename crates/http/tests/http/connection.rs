@@ -26,7 +26,7 @@ fn a_half_closed_connection_still_receives_its_response() {
     assert_eq!(response.status, 200);
     let cut = Connection::to(&node)
         .send(format!(
-            "POST {S} HTTP/1.1\r\nhost: x\r\n{}: {}\r\ncontent-length: 100\r\n\r\n{{",
+            "POST {S} HTTP/1.1\r\nhost: localhost\r\n{}: {}\r\ncontent-length: 100\r\n\r\n{{",
             JSON.0, JSON.1
         ))
         .half_close()
@@ -52,8 +52,10 @@ fn a_connection_serves_more_requests_after_a_refused_one() {
 #[test]
 fn a_slow_body_receives_a_problem_and_a_slow_head_is_closed() {
     let node = Node::with(impatient());
-    let head =
-        format!("POST {S} HTTP/1.1\r\nhost: x\r\n{}: {}\r\ncontent-length: 100\r\n\r\n", JSON.0, JSON.1);
+    let head = format!(
+        "POST {S} HTTP/1.1\r\nhost: localhost\r\n{}: {}\r\ncontent-length: 100\r\n\r\n",
+        JSON.0, JSON.1
+    );
     let response = Connection::to(&node).send(&head).response();
     response.assert_problem(408, "body_timeout");
     let mut slow_head = Connection::to(&node);
@@ -67,7 +69,7 @@ fn a_body_that_trickles_in_receives_a_problem() {
     let node = Node::with(impatient());
     let mut connection = Connection::to(&node);
     connection.send(format!(
-        "POST {S} HTTP/1.1\r\nhost: x\r\n{}: {}\r\ncontent-length: 1000\r\n\r\n",
+        "POST {S} HTTP/1.1\r\nhost: localhost\r\n{}: {}\r\ncontent-length: 1000\r\n\r\n",
         JSON.0, JSON.1
     ));
     let trickle = std::thread::scope(|scope| {

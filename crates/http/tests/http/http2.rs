@@ -29,7 +29,7 @@ fn send(
     (name, value): (&str, &str),
     body: Option<&str>,
 ) -> (ResponseFuture, SendStream<Bytes>) {
-    let uri = format!("http://x{path}");
+    let uri = format!("http://localhost{path}");
     let request = Request::builder().method(method).uri(uri).header(name, value).body(()).unwrap();
     let (response, mut sender) =
         requests.send_request(request, body.is_none_or(str::is_empty) && method == "GET").unwrap();
@@ -140,5 +140,29 @@ fn a_client_that_cancels_its_wait_for_a_lease_leaves_the_queue() {
         while waiting() > 0 {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+#[test]
+fn requests_of_web_pages_and_for_other_hosts_are_refused() {
+    let node = Node::start();
+    with_client(&node, |mut requests| async move {
+        let origin = ("origin", "https://evil.example");
+        let post = send(&mut requests, "POST", "/v1/streams/s/events", origin, Some(r#"{"type":"t"}"#)).0;
+        let (status, body) = whole(post).await;
+        assert!(status == 403 && body.contains("foreign_origin"), "{body}");
+        for (authority, host) in
+            [("evil.example", None), ("localhost", Some("evil.example")), ("localhost@evil.example", None)]
+        {
+            let mut request = Request::builder().uri(format!("http://{authority}/livez"));
+            if let Some(host) = host {
+                request = request.header("host", host);
+            }
+            let response = requests.send_request(request.body(()).unwrap(), true).unwrap().0;
+            let (status, body) = whole(response).await;
+            assert!(status == 403 && body.contains("foreign_host"), "{body}");
+        }
+        let (status, _) = whole(send(&mut requests, "GET", "/livez", JSON, None).0).await;
+        assert_eq!(status, 200);
     });
 }

@@ -7,7 +7,7 @@ use http_server::HttpOptions;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const HEAD: &str = "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\n";
+const HEAD: &str = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n";
 
 fn post(node: &Node, body: &str) -> Vec<Value> {
     node.request("POST", "/v1/events", &[("content-type", "application/x-ndjson")], body).lines()

@@ -1,6 +1,8 @@
 //! The API through real sockets. The node runs in this process, on a temporary directory.
 
 #[cfg(test)]
+mod abuse;
+#[cfg(test)]
 mod access;
 #[cfg(test)]
 mod append;
@@ -33,6 +35,8 @@ mod many_tasks;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+mod origin;
+#[cfg(test)]
 mod queues;
 #[cfg(test)]
 mod reactions;
@@ -50,6 +54,8 @@ mod store;
 mod streams;
 #[cfg(test)]
 mod tenants;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

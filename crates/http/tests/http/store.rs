@@ -130,7 +130,15 @@ fn every_documented_operation_is_routed() {
                 | Operation::GetValue
                 | Operation::GetReaction
         );
-        let status = if is_made { 404 } else { 200 };
+        let is_backup = matches!(operation, Operation::ReadBackupRows | Operation::ReadBackupSegment);
+        // `{backup}` is not the id of one.
+        let status = if is_backup {
+            400
+        } else if is_made {
+            404
+        } else {
+            200
+        };
         assert_eq!(node.get(&path).status, status, "{operation:?}");
     }
 }

@@ -118,6 +118,11 @@ impl Connection {
         }
     }
 
+    /// What has arrived and was not read yet: at least one byte, unless the connection is closed.
+    pub(crate) fn peek(&mut self) -> &[u8] {
+        self.reader.fill_buf().unwrap()
+    }
+
     /// Nothing more comes.
     pub(crate) fn is_closed(&mut self) -> bool {
         let mut byte = [0];
@@ -230,7 +235,7 @@ impl Node {
 }
 
 pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -99,7 +99,9 @@ impl From<Error> for Failure {
         let class = match &error {
             Error::Problem(problem) => class_of(problem.status),
             Error::Url { .. } | Error::Tls(_) => Class::Usage,
-            Error::Connect { .. } | Error::Broken(_) | Error::TimedOut(_) => Class::Unreachable,
+            Error::Connect { .. } | Error::Untrusted { .. } | Error::Broken(_) | Error::TimedOut(_) => {
+                Class::Unreachable
+            }
             _ => Class::Local,
         };
         let advice = match &error {

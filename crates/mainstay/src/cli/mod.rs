@@ -15,6 +15,7 @@
 //! | [`backup`], [`restore`] | keep backups, restore one |
 //! | [`check`], [`doctor`] | examine a running node, or a data directory |
 //! | [`demo`] | shows failures and their cures, without a node |
+//! | [`certs`] | makes certificates to try TLS with |
 //! | [`show`] | `config show` and `completions` |
 //! | [`output`] | tables, JSON, JSON lines |
 //! | [`failure`] | exit statuses by class of failure |
@@ -22,6 +23,7 @@
 pub(crate) mod append;
 pub(crate) mod backup;
 mod breakers;
+mod certs;
 mod check;
 pub(crate) mod demo;
 mod doctor;
@@ -57,7 +59,7 @@ use failure::{Failure, Result};
 use mainstay_client::ClientBuilder;
 use mainstay_client::blocking::Client;
 use output::Output;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Event streams, transactions and task queues in one durable node.
 #[derive(Debug, Parser)]
@@ -92,9 +94,36 @@ pub(crate) struct Global {
     /// the options of its processes.
     #[arg(long, global = true, env = "MAINSTAY_TOKEN_FILE", value_name = "FILE", help_heading = GLOBAL)]
     pub(crate) token_file: Option<PathBuf>,
+    /// File with the certificate of a private authority that the node's certificate comes from
+    #[arg(long, global = true, env = "MAINSTAY_CA", value_name = "FILE", help_heading = GLOBAL)]
+    pub(crate) ca: Option<PathBuf>,
+    /// File with a certificate that says who the client is, for a node that asks for one
+    #[arg(
+        long,
+        global = true,
+        env = "MAINSTAY_CLIENT_CERT",
+        value_name = "FILE",
+        requires = "client_key",
+        help_heading = GLOBAL
+    )]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// File with the private key of the client's certificate
+    #[arg(
+        long,
+        global = true,
+        env = "MAINSTAY_CLIENT_KEY",
+        value_name = "FILE",
+        requires = "client_cert",
+        help_heading = GLOBAL
+    )]
+    pub(crate) client_key: Option<PathBuf>,
     /// Output format
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = GLOBAL)]
     pub(crate) output: Output,
+}
+
+fn read_pem(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))
 }
 
 impl Global {
@@ -104,7 +133,13 @@ impl Global {
 
     /// A client of the node, with the token that was given.
     pub(crate) fn builder(&self) -> Result<ClientBuilder> {
-        let builder = mainstay_client::Client::builder(&self.url);
+        let mut builder = mainstay_client::Client::builder(&self.url);
+        if let Some(file) = &self.ca {
+            builder = builder.root_certificates(read_pem(file)?);
+        }
+        if let (Some(certificate), Some(key)) = (&self.client_cert, &self.client_key) {
+            builder = builder.client_certificate(read_pem(certificate)?, read_pem(key)?);
+        }
         let token = match (&self.token_file, std::env::var(TOKEN_VARIABLE)) {
             (Some(file), _) => std::fs::read_to_string(file).map_err(|error| {
                 Failure::usage(format!("cannot read the token from {}: {error}", file.display()))
@@ -244,6 +279,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: token::Command,
     },
+    /// Make a private authority with certificates for a node and its clients, to try TLS with
+    ///
+    /// Files that exist are never overwritten: an authority that exists issues what is missing. Keys can be read by
+    /// their owner only.
+    Certs(certs::Args),
     /// Show the configuration
     Config {
         #[command(subcommand)]
@@ -296,6 +336,7 @@ impl Cli {
             Command::Values { command } => values::run(&global, command),
             Command::Idempotency { command } => idempotency::run(&global, &command),
             Command::Token { command } => token::run(&global, command),
+            Command::Certs(args) => certs::run(&args),
             Command::Config { command } => show::config(&global, &command),
             Command::Completions(args) => show::completions(&args),
             Command::Bench { command } => bench::run(&global, &command),

@@ -11,7 +11,7 @@ use std::io::Write;
 pub(crate) enum Command {
     /// Create a token and print it, once
     ///
-    /// The store keeps only its hash. Whoever has the token can use it until it expires or is revoked.
+    /// The store keeps only its hash. Everyone who has the token can use it until it expires or is revoked.
     New(NewArgs),
     /// List tokens, without their secrets
     List,

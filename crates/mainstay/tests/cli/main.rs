@@ -20,6 +20,7 @@ mod reactions;
 mod runbooks;
 mod schedules;
 mod systemd;
+mod tls;
 mod tokens;
 mod values;
 mod verbs;

@@ -53,7 +53,7 @@ fn an_address_that_others_can_reach_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let mut command = mainstay();
     command.args(["serve", "--listen", "0.0.0.0:0", "--data"]).arg(data.path());
-    run(&mut command, "").fails(2, "loopback");
+    run(&mut command, "").fails(2, "which other machines can reach");
 }
 
 #[test]

@@ -75,7 +75,9 @@ fn append(node: &Node, stream: &str, kind: &str, numbers: std::ops::Range<u64>) 
 fn until_keep_alives(node: &Node, count: usize) {
     let mut stream = TcpStream::connect(node.url.strip_prefix("http://").unwrap()).unwrap();
     stream
-        .write_all(b"GET /v1/events?after=end HTTP/1.0\r\nhost: x\r\naccept: text/event-stream\r\n\r\n")
+        .write_all(
+            b"GET /v1/events?after=end HTTP/1.0\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n",
+        )
         .unwrap();
     let lines = BufReader::new(stream).lines().map(Result::unwrap);
     assert_eq!(lines.filter(|line| line.starts_with(": keep-alive")).take(count).count(), count);
