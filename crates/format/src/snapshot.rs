@@ -22,6 +22,9 @@ pub const CHUNK_BYTES_MAX: usize = 64 << 20;
 const CHECKED_BYTES: usize = 16;
 const LAST: u32 = 1;
 
+/// A row of a chunk.
+pub type KeyAndValue<'a> = (&'a [u8], &'a [u8]);
+
 /// Whether chunks follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Following {
@@ -94,7 +97,7 @@ impl ChunkHeader {
     ///
     /// # Errors
     /// They are not what was written.
-    pub fn rows<'a>(&self, bytes: &'a [u8]) -> Result<Vec<(&'a [u8], &'a [u8])>, FormatError> {
+    pub fn rows<'a>(&self, bytes: &'a [u8]) -> Result<Vec<KeyAndValue<'a>>, FormatError> {
         if bytes.len() != self.length as usize || crc32c_append(self.seeded, bytes) != self.checksum {
             return Err(FormatError::Checksum);
         }

@@ -113,7 +113,7 @@ fn check_content(path: &Path) -> Result<(), DirectoryError> {
         let name = name.to_string_lossy();
         let left = [LOCK_NAME, LOST_AND_FOUND].contains(&&*name);
         let written = [RESTORING_NAME, STORE_NEW_NAME].contains(&&*name) || PARTS.contains(&&*name);
-        if !left && !(begun && written) {
+        if !(left || begun && written) {
             return Err(DirectoryError::NotEmpty {
                 path: path.display().to_string(),
                 found: name.into_owned(),

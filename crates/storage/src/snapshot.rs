@@ -19,7 +19,7 @@ use crate::log::{Log, LogError, LogOptions};
 use crate::state::{Compactor, Due, FlushJob, Progress, State, StateError};
 use format::frame::{HardState, Purged, encode_carry};
 use format::header::SnapshotHeader;
-use format::snapshot::{Following, encode_chunk, put_row};
+use format::snapshot::{Following, KeyAndValue, encode_chunk, put_row};
 use model::{Cursor, GroupId, Key, KeyRange, Order, View, ViewError, WriteSet};
 use std::ops::ControlFlow;
 
@@ -106,7 +106,7 @@ impl<D: Disk, S: State> Install<D, S> {
     ///
     /// # Errors
     /// [`InstallError`]
-    pub fn rows(&mut self, rows: &[(&[u8], &[u8])]) -> Result<(), InstallError> {
+    pub fn rows(&mut self, rows: &[KeyAndValue<'_>]) -> Result<(), InstallError> {
         let writes = rows.iter().map(|(key, value)| (key.to_vec(), Some(value.to_vec()))).collect();
         self.state.commit(&WriteSet(writes), Progress::default())?;
         if self.state.unflushed_bytes() >= FLUSH_BYTES { self.flush() } else { Ok(()) }

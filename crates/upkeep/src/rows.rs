@@ -2,13 +2,13 @@
 
 use crate::error::{Result, UpkeepError};
 use format::header::SnapshotHeader;
-use format::snapshot::{CHUNK_HEADER_BYTES, ChunkHeader, Following};
+use format::snapshot::{CHUNK_HEADER_BYTES, ChunkHeader, Following, KeyAndValue};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Keys and values.
-type Rows<'a> = Vec<(&'a [u8], &'a [u8])>;
+type Rows<'a> = Vec<KeyAndValue<'a>>;
 
 /// Checks chunks one after the other.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl ChunkOrder {
 /// A file cannot be read or is damaged, or the error of `visit`.
 pub(crate) fn read_all(
     files: &[PathBuf],
-    mut visit: impl FnMut(&[(&[u8], &[u8])]) -> Result<()>,
+    mut visit: impl FnMut(&[KeyAndValue<'_>]) -> Result<()>,
 ) -> Result<SnapshotHeader> {
     let mut order: Option<ChunkOrder> = None;
     for path in files {

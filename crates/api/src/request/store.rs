@@ -63,7 +63,7 @@ pub fn beyond_restore(named: &str, store: &str, through: Cursor) -> Box<Problem>
          names a later cursor"
     );
     let problem = Problem::new(Code::BeyondRestore, detail).header(HEADER.as_str()).text("store", store);
-    problem.text("restored_through", &through.to_string())
+    problem.text("restored_through", through.to_string())
 }
 
 #[cfg(test)]
