@@ -165,7 +165,8 @@ impl Backup {
         }
         let mut want = self.rows.clone();
         for key in [&shard_key(FIRST)[..], &origins_key(FIRST)] {
-            (want.remove(key), found.remove(key));
+            want.remove(key);
+            found.remove(key);
         }
         if found != want {
             let differing = want.iter().find(|(key, value)| found.get(*key) != Some(value));
