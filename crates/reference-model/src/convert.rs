@@ -35,14 +35,7 @@ impl Simple {
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
             Command::Transaction(transaction) => self.transaction_of(transaction),
-            Command::PutSettings(put) => {
-                let keep = Keep {
-                    age_ms: put.settings.max_age_ms,
-                    count: put.settings.max_count,
-                    truncate_before: put.settings.truncate_before.map(|revision| revision.0),
-                };
-                Ask::Keep(self.stream(put.stream.as_str()), keep)
-            }
+            Command::PutSettings(put) => Ask::Keep(self.stream(put.stream.as_str()), keep(put)),
             Command::DeleteStream(delete) => {
                 Ask::Delete(self.stream(delete.stream.as_str()), expect(delete.expected))
             }
@@ -374,6 +367,14 @@ fn token(cursor: Cursor) -> (u64, u16) {
 
 pub(crate) fn key(keyed: &Keyed) -> Key {
     Key { key: keyed.key.0, request: keyed.fingerprint.0, slot: keyed.slot.0 }
+}
+
+fn keep(put: &model::PutSettings<'_>) -> Keep {
+    Keep {
+        age_ms: put.settings.max_age_ms,
+        count: put.settings.max_count,
+        truncate_before: put.settings.truncate_before.map(|revision| revision.0),
+    }
 }
 
 fn expect(expected: Expected) -> Expect {

@@ -26,8 +26,8 @@ use core::mem;
 use format::body::HEADER_BYTES;
 use format::row::{ShardRow, shard_key};
 use model::{
-    Append, Behaviour, Command, Cursor, Effect, Entry, Key, Namespace, Outcome, Position, QueueName, Refusal,
-    Slot, SlotRange, TaskDue, Timer, View, ViewError, Write, WriteSet,
+    Append, Audited, Behaviour, Command, Cursor, Effect, Entry, Key, Namespace, Outcome, Position, QueueName,
+    Refusal, Slot, SlotRange, TaskDue, Timer, View, ViewError, Write, WriteSet,
 };
 
 /// The behaviour that new entries are applied under.
@@ -237,16 +237,21 @@ fn apply_command<'e, V: View>(
         Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
         Command::React(react) => reaction::react::apply(react, overlay),
         Command::ChangeToken(change) => token::change::apply(change, overlay),
-        Command::Audited(audited) => {
-            let outcome = match &*audited.command {
-                // None is ever logged, and none is applied.
-                Command::Audited(_) => Outcome::Refused(Refusal::Unsupported),
-                command => apply_whole(command, overlay)?,
-            };
-            token::audit::tell(audited, &outcome, overlay)?;
-            Ok(outcome)
-        }
+        Command::Audited(audited) => apply_audited(audited, overlay),
     }
+}
+
+fn apply_audited<'e, V: View>(
+    audited: &'e Audited<'_>,
+    overlay: &mut Overlay<'_, 'e, V>,
+) -> Result<Outcome, ViewError> {
+    let outcome = match &*audited.command {
+        // None is ever logged, and none is applied.
+        Command::Audited(_) => Outcome::Refused(Refusal::Unsupported),
+        command => apply_whole(command, overlay)?,
+    };
+    token::audit::tell(audited, &outcome, overlay)?;
+    Ok(outcome)
 }
 
 /// Adds up which tasks have become ready and stayed so.

@@ -13,12 +13,15 @@ use model::{NameError, limits};
 use runtime::{ReadFailure, Snapshot};
 use shard::query::Names;
 
+/// Makes a name of its text.
+type Parse<N> = fn(String) -> std::result::Result<N, NameError>;
+
 /// Reads the items of a page, and one more if there is one. `read` reads a number of items after a name.
 pub(super) async fn read<N, T>(
     context: &Context,
     parts: &request::Parts,
     list: &ListNames<N>,
-    (name, parse): (impl Fn(&T) -> &str, fn(String) -> std::result::Result<N, NameError>),
+    (name, parse): (impl Fn(&T) -> &str, Parse<N>),
     read: impl Fn(&Snapshot, Option<&N>, usize) -> std::result::Result<Names<T>, ReadFailure>
     + Clone
     + Send

@@ -160,6 +160,7 @@ fn claim(queue: &str) -> String {
 
 /// One request of each kind, with one name that the token does not cover.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_name_in_a_body_is_checked() {
     let node = Node::with_tokens();
     let admin = token(&node, "admin", &["orders-"]);
