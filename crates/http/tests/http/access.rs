@@ -198,7 +198,7 @@ fn every_name_in_a_body_is_checked() {
         (
             "POST",
             "/v1/transactions",
-            transaction("", &format!(r#"{{"complete":{{"queue":"NAME","id":"1","token":"TOKEN"}}}}"#)),
+            transaction("", r#"{"complete":{"queue":"NAME","id":"1","token":"TOKEN"}}"#),
         ),
         (
             "POST",
