@@ -23,7 +23,7 @@ impl NodeProcess {
     pub(crate) fn start(data: &Path) -> Result<Self> {
         let began = Instant::now();
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--listen", "127.0.0.1:0", "--access", "open", "--log-level", "warn", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--data"])
             .arg(data)
             // It is for this process only, whatever the configuration says about the user's own node.
             .args(["--access=open", "--tls-cert=", "--tls-key=", "--tls-client-ca="])

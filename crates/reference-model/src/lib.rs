@@ -307,38 +307,39 @@ pub enum SimpleOutcome {
 
 impl SimpleOutcome {
     fn is_refusal(&self) -> bool {
-        !matches!(
+        matches!(
             self,
-            Self::Appended(..)
-                | Self::Transacted { .. }
-                | Self::SettingsPut
-                | Self::Deleted(_)
-                | Self::ValuePut { .. }
-                | Self::Progressed
-                | Self::Advanced { .. }
-                | Self::QueuePut
-                | Self::Enqueued(..)
-                | Self::Claimed(_)
-                | Self::Settled(_)
-                | Self::TaskCancelled(_)
-                | Self::DeadLetterSettled
-                | Self::TenantPut
-                | Self::TenantDeleted(_)
-                | Self::LimitPut
-                | Self::LimitDeleted
-                | Self::SchedulePut { .. }
-                | Self::ScheduleSetPut { .. }
-                | Self::ScheduleDeleted(_)
-                | Self::ScheduleControlled(_)
-                | Self::ScheduleAdvanced { .. }
-                | Self::ReactionPut(_)
-                | Self::ReactionDeleted(_)
-                | Self::Reacted(..)
-                | Self::TasksChanged(_)
-                | Self::GroupCreated(..)
-                | Self::TokenCreated { .. }
-                | Self::TokenRevoked
-                | Self::TokenUsed
+            Self::WrongRevision { .. }
+                | Self::EventConflict { .. }
+                | Self::KeyConflict { .. }
+                | Self::TruncateBeyondEnd(_)
+                | Self::Unsupported
+                | Self::LeaseHeld { .. }
+                | Self::LeaseLost(_)
+                | Self::LeasePermitsDiffer(_)
+                | Self::ExecutionInProgress(_)
+                | Self::ExecutionDiffers
+                | Self::ExecutionLost(_)
+                | Self::Full
+                | Self::QueueFull(_)
+                | Self::TooManyTypes(_)
+                | Self::TaskConflict { .. }
+                | Self::ClaimLost { .. }
+                | Self::GroupConflict
+                | Self::NoTask
+                | Self::WrongTaskState(_)
+                | Self::NoLimit
+                | Self::NoBreaker
+                | Self::NoSchedule
+                | Self::ScheduleBusy
+                | Self::ScheduleOwned(_)
+                | Self::TickInFuture
+                | Self::CursorBeyondEnd(_)
+                | Self::TooManyReactions
+                | Self::ReactionMoved
+                | Self::NoToken
+                | Self::TokenExists
+                | Self::TooManyTokens
         )
     }
 

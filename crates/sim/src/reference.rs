@@ -257,10 +257,10 @@ pub fn is_drawn(stream: &str) -> bool {
 }
 
 /// Whether orderly clients append to this stream. Queues tell one stream what has become of tasks, and a dead letter that
-/// is put back may end twice in the same way.
+/// is put back may end twice in the same way. Another one tells what administrators did.
 #[must_use]
 pub fn is_of_clients(stream: &str) -> bool {
-    !is_drawn(stream) && stream != queue::draw::EVENTS
+    !is_drawn(stream) && stream != queue::draw::EVENTS && stream != model::AUDIT_STREAM
 }
 
 /// Whether a claim is granted nothing, and its client is not told, because it waits.
