@@ -745,4 +745,14 @@ pub struct Problem {
     pub task: Option<u64>,
     /// `queue_full`: how many unfinished tasks the queue may hold.
     pub backlog_max: Option<u64>,
+    /// `time_in_future`: how far the time is ahead of the node's clock.
+    pub ahead_ms: Option<u64>,
+    /// `time_in_future`: how far it may be.
+    pub ahead_ms_max: Option<u64>,
+    /// `not_permitted`: the role that the operation needs.
+    pub needs: Option<String>,
+    /// `not_permitted`: the name that the token does not cover, as it was sent.
+    pub name: Option<String>,
+    /// `schedule_owned`: the schedule that belongs to another owner.
+    pub schedule: Option<String>,
 }
