@@ -172,6 +172,11 @@ impl<R: Replies> OpenBatch<R> {
         self.closers.push((reply, wall));
     }
 
+    /// The least wall that the next entry gets.
+    pub const fn wall_min(&self) -> Wall {
+        self.wall_min
+    }
+
     /// Takes as much as one entry holds besides `own`, the node's own commands. The rest waits for the next
     /// entry. `claims` returns the waiting claims for what the clients' commands make ready; they follow those.
     pub fn close(

@@ -340,7 +340,7 @@ where
             } else if own.is_empty() {
                 break;
             }
-            let (claims, wall) = (&mut self.claims, self.clocks.wall(now));
+            let (wall, claims) = (self.clock(now).wall, &mut self.claims);
             let mut closed =
                 self.open.close(own, self.options.entry_max, |commands| claims.take_for(commands, wall));
             let clock = self.clocks.stamp(now, closed.wall_min);
@@ -543,9 +543,11 @@ where
         Ok(commands)
     }
 
-    /// The clock that an entry would get now.
+    /// The clock that an entry would get now. It may be ahead of the machine's, which was set back after a time was to
+    /// be closed.
     fn clock(&self, now: Now) -> EntryClock {
-        EntryClock { wall: self.clocks.wall(now), elapsed: self.clocks.elapsed() }
+        let wall = self.clocks.wall(now).max(self.open.wall_min());
+        EntryClock { wall, elapsed: self.clocks.elapsed() }
     }
 
     /// Asks to be woken when there is something to do. If that moment is put off, the earlier one stays set: a
