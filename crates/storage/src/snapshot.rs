@@ -20,7 +20,7 @@ use crate::state::{Compactor, Due, FlushJob, Progress, State, StateError};
 use format::frame::{HardState, Purged, encode_carry};
 use format::header::SnapshotHeader;
 use format::snapshot::{Following, KeyAndValue, encode_chunk, put_row};
-use model::{Cursor, GroupId, Key, KeyRange, Order, View, ViewError, WriteSet};
+use model::{Cursor, GroupId, Index, Key, KeyRange, Order, View, ViewError, WriteSet};
 use std::ops::ControlFlow;
 
 /// Rows in memory before they are flushed.
@@ -156,8 +156,11 @@ impl<D: Disk, S: State> Install<D, S> {
         encode_carry(at.group, hard_state, Purged { through: at.index, term: at.term }, &mut carried);
         let names = log.clone();
         let mut log = Log::open(log, options)?;
-        log.writer.write(&carried)?;
-        log.writer.sync()?;
+        // A store to which nothing was applied has a log without a beginning, as a new one has.
+        if at.index > Index(0) {
+            log.writer.write(&carried)?;
+            log.writer.sync()?;
+        }
         names.sync_dir().map_err(|source| LogError::io("the log's directory", source))?;
         Ok(progress)
     }
