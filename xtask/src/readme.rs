@@ -288,13 +288,17 @@ fn run_to_end(
     }
 }
 
-/// Starts a command and reads its output until it matches the page.
+/// Starts a command and reads its output until it matches the page. The last line that the page shows is the one
+/// that says that the command is ready, so it must not be `...`, which also matches nothing.
 fn start(
     example: &Example,
     script: &str,
     session: &Session<'_>,
     printed: &mut Vec<String>,
 ) -> Result<Running, Failure> {
+    if example.expected.last().is_some_and(|line| line.trim() == "...") {
+        return Err("  the page must end with the line after which the next command may run, not with `...`".into());
+    }
     let (running, receive) = spawn(script, session)?;
     while compare(&example.expected, printed).is_err() {
         match receive.recv_timeout(session.timeout) {
@@ -390,6 +394,13 @@ mod tests {
                 Some(why) => assert!(found.as_ref().unwrap().contains(why), "{page}: {found:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_page_shows_the_line_that_says_when_a_command_that_keeps_running_is_ready() {
+        let page = parse("```console keeps running\n$ echo up; echo ready; exec tail -f /dev/null\nup\n...\n```\n");
+        let executions = execute(page, &session(Duration::from_secs(20)));
+        assert!(executions[0].difference.as_ref().unwrap().contains("not with `...`"));
     }
 
     #[test]
