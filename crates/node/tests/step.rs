@@ -6,9 +6,12 @@ mod numbers;
 
 use consensus::{Message, Ticket};
 use empty_log::EmptyLog;
+use format::frame::{EntryKind, decode_groups};
 use model::{
-    Append, Command, Cursor, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, Outcome, Position,
-    PutSettings, React, ReactionName, Settings, Slot, StreamName, Wall,
+    Append, CatchUp, Command, Cursor, Enqueue, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent,
+    NewTask, Outcome, Overlap, Position, PutSchedule, PutSettings, QueueName, React, ReactionName,
+    ScheduleDefinition, ScheduleName, ScheduleRules, Settings, Slot, StreamName, TaskOptions, Timing, Wall,
+    limits,
 };
 use node::{
     AskedTime, ClosedTime, DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion,
@@ -250,6 +253,77 @@ fn while_the_disk_does_not_respond_requests_are_rejected_at_once_and_the_entry_i
     assert_eq!(kinds(&out), ["append bodies", "1 appended", "visible"]);
     let out = bench.submit(5, append("cc"));
     assert_eq!(kinds(&bench.synced(ticket(&out))), ["append bodies", "5 appended", "visible"]);
+}
+
+/// The ticks in the entries that are to be written, each with the wall of its entry.
+fn ticks(out: &[Out]) -> Vec<(Wall, Wall)> {
+    let mut found = Vec::new();
+    for output in out {
+        let Output::Io(RaftIo::WriteLog { records, .. }) = output else { continue };
+        for logged in decode_groups(records).flat_map(|group| group.unwrap().entries) {
+            let logged = logged.unwrap();
+            if logged.kind != EntryKind::Normal || logged.bytes.is_empty() {
+                continue;
+            }
+            let entry = format::entry::decode(logged.bytes).unwrap();
+            found.extend(entry.commands.iter().filter_map(|command| match command {
+                Command::AdvanceSchedule(advance) => Some((advance.step.as_ref()?.tick?, entry.wall)),
+                _ => None,
+            }));
+        }
+    }
+    found
+}
+
+/// A schedule with a tick each second. One that is later than a second is missed, and the last missed one is made up for.
+fn each_second() -> Command<'static> {
+    let rules = ScheduleRules {
+        timing: Timing::Every(1_000),
+        start: None,
+        end: None,
+        exclusions: Vec::new(),
+        runs_max: None,
+        jitter_ms: 0,
+        catch_up: CatchUp::One,
+        late_ms: 1_000,
+        overlap: Overlap::Allow,
+        pause_on_failure: false,
+    };
+    let task = NewTask {
+        id: None,
+        fingerprint: Fingerprint(1),
+        task_type: Cow::Borrowed("t"),
+        run_after: None,
+        priority: limits::PRIORITY_DEFAULT,
+        key: None,
+        claim_ms: None,
+        retry: None,
+        envelope: Cow::Borrowed(b"\"type\":\"t\""),
+        options: TaskOptions::default(),
+    };
+    let enqueue = Enqueue { keyed: None, queue: QueueName::new("q").unwrap(), tasks: vec![task] };
+    let schedule = ScheduleName::new("each-second").unwrap();
+    let definition = Box::new(ScheduleDefinition { rules, enqueue });
+    Command::PutSchedule(PutSchedule { schedule, definition })
+}
+
+#[test]
+fn a_tick_is_chosen_by_the_time_of_its_entry_also_when_the_clock_was_set_back_after_a_time_was_to_be_closed()
+{
+    let mut bench = Bench::ready(NodeOptions::default());
+    let zero = bench.now.wall;
+    let mut out = bench.submit(1, each_second());
+    // Until the node knows the first tick.
+    while out.iter().any(|output| matches!(output, Output::Io(RaftIo::WriteLog { .. }))) {
+        out = bench.synced(ticket(&out));
+    }
+    let in_flight = bench.submit(2, append("a"));
+    bench.now.wall = Wall(zero.0 + 60_500);
+    bench.close(3, AskedTime::Now);
+    bench.now.wall = Wall(zero.0 + 2_500);
+    let out = bench.synced(ticket(&in_flight));
+    // Of the ticks at 1 s to 60 s, the one at 59 s was the last to be late.
+    assert_eq!(ticks(&out), [(Wall(zero.0 + 59_000), Wall(zero.0 + 60_501))]);
 }
 
 /// The time that the one request of a step had closed, in milliseconds after `zero`.
