@@ -91,6 +91,19 @@ fn events(node: &Node, arguments: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn a_backup_of_a_store_that_is_still_empty_is_restored_too() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (data, backups, restored) = paths(scratch.path());
+    let node = Node::start(&data);
+    back_up(&node, &backups);
+    assert!(node.stop().success());
+    restore(&backups, &restored);
+    let node = Node::start(&restored);
+    node.run(&["append", "s", "t", "1"]).ok();
+    assert_eq!(events(&node, &["s"]).len(), 1);
+}
+
+#[test]
 fn a_restored_store_has_everything_of_the_moment_of_the_backup_while_writes_went_on() {
     let scratch = tempfile::tempdir().unwrap();
     let (data, backups, restored) = paths(scratch.path());
