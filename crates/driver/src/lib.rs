@@ -29,6 +29,7 @@
 //! | [`compact_work`] | the compaction thread's work |
 //! | [`react_work`] | the reaction thread's work |
 //! | `reactions` | when reactions have something to do |
+//! | [`snapshot`] | what a backup holds |
 //! | [`report`] | what the work reports back, and why a node ends |
 
 mod backoff;
@@ -40,6 +41,7 @@ pub mod log_work;
 pub mod react_work;
 mod reactions;
 pub mod report;
+pub mod snapshot;
 
 pub use compact_work::{BodyRewrite, CompactJob, CompactWork};
 pub use driver::{Driver, Effect, Input};

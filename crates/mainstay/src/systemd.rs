@@ -47,10 +47,8 @@ pub(crate) async fn report(handle: Handle) {
 
 /// Reports at once that the node was asked to stop: it may have stopped before the next report.
 pub(crate) fn stopping() {
-    if std::env::var_os("NOTIFY_SOCKET").is_some() {
-        // If it cannot be told, it sees the process end.
-        let _ = sd_notify::notify(&[NotifyState::Stopping]);
-    }
+    // If it cannot be told, it sees the process end. Without systemd, nothing is told.
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }
 
 /// One line for `systemctl status`.

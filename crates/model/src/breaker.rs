@@ -4,6 +4,7 @@
 //! Only outcomes and probes change it. The policy is that of the crate `mainstay-resilience`, on the shard's elapsed
 //! time.
 
+use crate::hex::parse_hex;
 use crate::ids::{Namespace, Slot};
 use crate::limit::KeyExpression;
 use crate::limits;
@@ -215,18 +216,17 @@ impl FromStr for BreakerPermit {
     type Err = BadPermit;
 
     fn from_str(text: &str) -> Result<Self, BadPermit> {
-        let is_hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if text.len() != 40 || !is_hex {
+        if text.len() != 40 {
             return Err(BadPermit);
         }
         let part = |from: usize, to: usize| {
-            text.get(from..to).and_then(|digits| u64::from_str_radix(digits, 16).ok()).ok_or(BadPermit)
+            text.get(from..to).and_then(|digits| parse_hex(digits, to - from)).ok_or(BadPermit)
         };
         Ok(Self {
             name_hash: part(0, 8)? as u32,
             generation: part(8, 16)? as u32,
             probe: part(16, 24)? as u32,
-            nonce: part(24, 40)?,
+            nonce: part(24, 40)? as u64,
         })
     }
 }

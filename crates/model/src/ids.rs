@@ -1,5 +1,6 @@
 //! Ids and numbers. Each is a type of its own, so that two of them cannot be swapped by accident.
 
+use crate::hex::parse_hex;
 use crate::outcome::KeyDifference;
 use core::fmt;
 use core::str::FromStr;
@@ -256,11 +257,7 @@ impl FromStr for Cursor {
     type Err = ParseCursorError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wire = text.len() == Self::DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !wire {
-            return Err(ParseCursorError);
-        }
-        let number = u128::from_str_radix(text, 16).map_err(|_| ParseCursorError)?;
+        let number = parse_hex(text, Self::DIGITS).ok_or(ParseCursorError)?;
         Ok(Self { position: Position((number >> 16) as u64), slot: Slot(number as u16) })
     }
 }

@@ -7,6 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`ids`] | every id and number as its own type: [`Cursor`], [`Position`], [`Revision`], [`Slot`], ... |
+//! | `hex` | ids as text |
 //! | [`name`] | validated names and the slot they hash to |
 //! | [`limits`] | every bound of the product, by name |
 //! | [`breaker`] | the commands of shared circuit breakers, and their outcomes |
@@ -28,6 +29,7 @@ pub mod breaker;
 pub mod command;
 pub mod execution;
 pub mod group;
+mod hex;
 pub mod ids;
 pub mod lease;
 pub mod limit;
@@ -54,6 +56,7 @@ pub use command::{
 };
 pub use execution::{AbandonExecution, BeginExecution, Begun, CompleteExecution, ExpireExecutions};
 pub use group::{CreateGroup, GroupCreated, GroupTask, NewGroup, NewMember};
+pub use hex::parse_hex;
 pub use ids::{
     Behaviour, Cursor, Elapsed, EntryClock, Fingerprint, GroupId, IdHash, Index, KeyHash, KeyId, Namespace,
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,

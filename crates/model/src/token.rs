@@ -4,6 +4,7 @@
 //! the names that it may use. Nothing here authenticates anyone: that is the node's task, at each request.
 
 use crate::command::Command;
+use crate::hex::parse_hex;
 use crate::limits;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -46,9 +47,8 @@ impl FromStr for TokenId {
         if text == Self::INITIAL_TEXT {
             return Ok(Self::INITIAL);
         }
-        let is_form = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        match u64::from_str_radix(text, 16) {
-            Ok(id) if is_form && id != Self::INITIAL.0 => Ok(Self(id)),
+        match parse_hex(text, 16) {
+            Some(id) if id as u64 != Self::INITIAL.0 => Ok(Self(id as u64)),
             _ => Err(BadTokenId),
         }
     }

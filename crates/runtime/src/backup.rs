@@ -8,9 +8,9 @@
 
 use crate::reads::{ReadFailure, Snapshot};
 use crate::store::{NodeDisk, StateReader};
+use driver::snapshot::{Taken, take};
 use format::header::{SnapshotHeader, StoreId};
-use format::row::{ShardRow, shard_key};
-use model::{Key, View, ViewError, Wall, limits};
+use model::{Key, Wall, limits, parse_hex};
 use node::Unavailable;
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use storage::bodies::{PinnedBodies, PinnedSegment};
 use storage::snapshot::read_rows;
-use storage::state::Reader;
 
 /// The name of a backup under way: 16 hex digits, which its client has chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +37,7 @@ impl FromStr for BackupId {
     type Err = ParseBackupIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseBackupIdError> {
-        let is_id = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let number = is_id.then(|| u64::from_str_radix(text, 16).ok()).flatten();
-        number.map(Self).ok_or(ParseBackupIdError)
+        parse_hex(text, 16).map(|number| Self(number as u64)).ok_or(ParseBackupIdError)
     }
 }
 
@@ -77,26 +74,9 @@ impl Backup {
         store: StoreId,
         taken: Wall,
     ) -> Result<Self, ReadFailure> {
-        let (state, bodies) = snapshot.bodies.pin(|| {
-            let state = snapshot.newest();
-            let end = state.progress().bodies_end;
-            (state, end)
-        })?;
-        let shard = match state.get(&shard_key(snapshot.slots.first))? {
-            Some(row) => ShardRow::decode(&row).map_err(|error| ViewError::Failed(error.to_string()))?,
-            None => ShardRow::default(),
-        };
-        let progress = state.progress();
-        let header = SnapshotHeader {
-            store,
-            index: progress.index,
-            term: progress.term,
-            bodies_end: progress.bodies_end,
-            through: shard::restore::through(&shard),
-            wall: shard.wall,
-            elapsed: shard.elapsed,
-            taken,
-        };
+        let shard = (store, snapshot.slots.first);
+        let Taken { header, state, bodies } =
+            take::<_, _, ReadFailure>(shard, &snapshot.bodies, || snapshot.newest(), taken)?;
         let rows = Mutex::new(Rows { state, begins: vec![None] });
         Ok(Self { id, header, bodies, rows, used: Mutex::new(Instant::now()) })
     }

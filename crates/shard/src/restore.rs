@@ -10,23 +10,21 @@
 //! Nothing else is changed. This is not a command: the rows are written while the store is made, before there is a node.
 
 use crate::damage::bad_row;
+use crate::query::{ShardClock, shard_row};
 use alloc::vec;
 use alloc::vec::Vec;
 use format::header::StoreId;
 use format::row::{Origin, ShardRow, decode_origins, encode_origins, origins_key, shard_key};
-use model::{Cursor, Position, Slot, View, ViewError, Wall, WriteSet, limits};
+use model::{Position, Slot, View, ViewError, Wall, WriteSet, limits};
 
 /// The rows that a store changes which is restored at `now` from a backup of `from`. The slots begin with `first`.
 ///
 /// # Errors
 /// [`ViewError`]
 pub fn restored(view: &impl View, first: Slot, from: StoreId, now: Wall) -> Result<WriteSet, ViewError> {
-    let shard = match view.get(&shard_key(first))? {
-        None => ShardRow::default(),
-        Some(value) => ShardRow::decode(&value).map_err(|error| bad_row("shard row", error))?,
-    };
+    let shard = shard_row(view, first)?;
     let mut origins = origins(view, first)?;
-    origins.push(Origin { store: from, through: through(&shard), restored: now });
+    origins.push(Origin { store: from, through: ShardClock::from(&shard).through(), restored: now });
     let forgotten = origins.len().saturating_sub(limits::ORIGINS_MAX);
     origins.drain(..forgotten);
     let shard =
@@ -48,19 +46,11 @@ pub fn origins(view: &impl View, first: Slot) -> Result<Vec<Origin>, ViewError> 
     }
 }
 
-/// All that ever gets a cursor up to this one has happened: the last position, and the milliseconds that are closed.
-#[must_use]
-pub fn through(shard: &ShardRow) -> Cursor {
-    let last = Cursor::new(shard.last, Slot(u16::MAX));
-    let closed = shard.wall.0.checked_sub(1).map_or(Cursor::START, |wall| Cursor::last_of(Wall(wall)));
-    last.max(closed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::collections::BTreeMap;
-    use model::{Elapsed, Key, Value};
+    use model::{Cursor, Elapsed, Key, Value};
 
     const FIRST: Slot = Slot(0);
 

@@ -2,7 +2,6 @@
 
 use crate::breaker;
 use crate::clean_up;
-use crate::damage::bad_row;
 use crate::execution;
 use crate::expire_records;
 use crate::fair;
@@ -12,6 +11,7 @@ use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
 use crate::limit;
 use crate::overlay::{Finished, Overlay, ReadyChange};
+use crate::query::shard_row;
 use crate::queue;
 use crate::reaction;
 use crate::schedule;
@@ -24,7 +24,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 use format::body::HEADER_BYTES;
-use format::row::{ShardRow, shard_key};
+use format::row::ShardRow;
 use model::{
     Append, Audited, Behaviour, Command, Cursor, Effect, Entry, Key, Namespace, Outcome, Position, QueueName,
     Refusal, Slot, SlotRange, TaskDue, Timer, View, ViewError, Write, WriteSet,
@@ -96,7 +96,7 @@ impl Shard {
     /// # Errors
     /// [`ViewError`]: nothing has changed, and the same entry can be applied again.
     pub fn apply(&mut self, entry: &Entry<'_>, view: &impl View) -> Result<Applied, ViewError> {
-        let before = self.row(view)?;
+        let before = shard_row(view, self.slots.first)?;
         self.heads.belong_to(before);
         // The proposer's clocks never run backwards. Even if they did, the shard's would not.
         let now = ShardRow {
@@ -127,13 +127,6 @@ impl Shard {
     #[must_use]
     pub fn heads(&self) -> usize {
         self.heads.len()
-    }
-
-    fn row(&self, view: &impl View) -> Result<ShardRow, ViewError> {
-        match view.get(&shard_key(self.slots.first))? {
-            None => Ok(ShardRow::default()),
-            Some(value) => ShardRow::decode(&value).map_err(|error| bad_row("shard row", error)),
-        }
     }
 }
 

@@ -9,11 +9,13 @@ use crate::machine::Machine;
 use crate::process::{NodeDisk, Process, STORE};
 use crate::schedule::Moment;
 use crate::unread::Unread;
+use driver::snapshot::{Taken, take};
 use format::header::SnapshotHeader;
-use format::row::{ShardRow, origins_key, shard_key};
+use format::row::{ALL_ROWS, origins_key, shard_key};
 use format::snapshot::{CHUNK_HEADER_BYTES, ChunkHeader, Following};
-use model::{GroupId, Key, KeyRange, Order, Slot, Value, View, Wall};
+use model::{GroupId, Key, Order, Slot, Value, View, Wall};
 use seeded_rng::Rng;
+use shard::query;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use storage::bodies::{BodyOptions, PinnedBodies, SegmentCopy};
@@ -22,7 +24,7 @@ use storage::log::LogOptions;
 use storage::memory_disk::{MemoryDisk, MemoryFile};
 use storage::memory_state::{MemoryReader, MemoryState, MemoryStateDisk};
 use storage::snapshot::{Install, InstallError, InstalledAt, read_rows};
-use storage::state::{Reader as _, State as _};
+use storage::state::State as _;
 
 const FIRST: Slot = Slot(0);
 
@@ -42,24 +44,9 @@ impl Backup {
     /// [`Unread`].
     pub fn take(boot: u64, process: &Process, now: Wall) -> Result<Self, Unread> {
         let taken = Shown::read(process)?;
-        let (state, bodies) = process.bodies().pin(|| {
-            let state = process.reader();
-            let end = state.progress().bodies_end;
-            (state, end)
-        })?;
+        let Taken { header, state, bodies } =
+            take::<_, _, Unread>((STORE, FIRST), process.bodies(), || process.reader(), now)?;
         let rows = rows(&state)?;
-        let shard = shard(&rows)?;
-        let progress = state.progress();
-        let header = SnapshotHeader {
-            store: STORE,
-            index: progress.index,
-            term: progress.term,
-            bodies_end: progress.bodies_end,
-            through: shard::restore::through(&shard),
-            wall: shard.wall,
-            elapsed: shard.elapsed,
-            taken: now,
-        };
         Ok(Self { boot, header, state, bodies, taken, rows })
     }
 
@@ -128,7 +115,7 @@ impl Backup {
             let copy = SegmentCopy::open(&segment.name, file, segment.kind, STORE);
             let copy = copy.map_err(|error| format!("a copy is damaged: {error}"))?;
             copy.records(|record, bytes| {
-                if segment.may_hold_removed && !shard::query::is_live(&state, record)? {
+                if segment.may_hold_removed && !query::is_live(&state, record)? {
                     return Ok(());
                 }
                 install.records(bytes, record.cursor()).map_err(broken)
@@ -157,8 +144,9 @@ impl Backup {
             return Err(format!("a backup of {had} events was restored with {has}, or with others").into());
         }
         let mut found = rows(&process.reader())?;
-        let (before, after) = (shard(&self.rows)?, shard(&found)?);
-        if after.last < before.last.max(model::Position::first_of(now)) || after.wall < before.wall.max(now) {
+        let (before, after) = (query::clock(&self.rows, FIRST)?, query::clock(&found, FIRST)?);
+        let begins = before.last_position.max(model::Position::first_of(now));
+        if after.last_position < begins || after.wall < before.wall.max(now) {
             return Err(
                 format!("the clocks of a restored store are {after:?} after {before:?} and {now}").into()
             );
@@ -182,18 +170,11 @@ fn broken(error: InstallError) -> Unread {
 
 fn rows(state: &MemoryReader) -> Result<BTreeMap<Key, Value>, Unread> {
     let mut rows = BTreeMap::new();
-    state.scan(KeyRange { from: &[], to: &[0xff; 7] }, Order::Ascending, &mut |key, value| {
+    state.scan(ALL_ROWS, Order::Ascending, &mut |key, value| {
         rows.insert(key.to_vec(), value.to_vec());
         ControlFlow::Continue(())
     })?;
     Ok(rows)
-}
-
-fn shard(rows: &BTreeMap<Key, Value>) -> Result<ShardRow, Unread> {
-    match rows.get(&shard_key(FIRST)[..]) {
-        Some(row) => Ok(ShardRow::decode(row).map_err(|error| error.to_string())?),
-        None => Ok(ShardRow::default()),
-    }
 }
 
 impl From<&str> for Unread {

@@ -24,6 +24,18 @@ pub(crate) const STORE_NEW_NAME: &str = "STORE.new";
 pub(crate) const LOCK_NAME: &str = "LOCK";
 /// What file systems put into their root directory.
 pub(crate) const LOST_AND_FOUND: &str = "lost+found";
+const LOG: &str = "log";
+const BODIES: &str = "bodies";
+const STATE: &str = "state";
+/// The directories in it.
+pub(crate) const PARTS: [&str; 3] = [LOG, BODIES, STATE];
+
+/// Whether a file or directory with this name belongs into a data directory.
+#[must_use]
+pub fn belongs(name: &str) -> bool {
+    [STORE_NAME, STORE_NEW_NAME, LOCK_NAME, RESTORING_NAME, LOST_AND_FOUND].contains(&name)
+        || PARTS.contains(&name)
+}
 
 /// Why a directory was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +83,11 @@ pub struct DataDirectory {
 }
 
 impl DataDirectory {
+    /// A locked directory that is to become a store with this identity.
+    pub(crate) fn of_new_store(store: StoreId, path: &Path, lock: File) -> Self {
+        Self { store, path: path.to_owned(), _lock: lock }
+    }
+
     /// Opens and locks the directory. If it does not exist or is empty, it is created with a new store.
     ///
     /// # Errors
@@ -125,7 +142,7 @@ impl DataDirectory {
     /// # Errors
     /// `Io`
     pub fn log_disk(&self) -> Result<RealDisk, DirectoryError> {
-        self.disk("log")
+        self.disk(LOG)
     }
 
     /// The directory of the body file's segments.
@@ -133,13 +150,13 @@ impl DataDirectory {
     /// # Errors
     /// `Io`
     pub fn bodies_disk(&self) -> Result<RealDisk, DirectoryError> {
-        self.disk("bodies")
+        self.disk(BODIES)
     }
 
     /// The directory in which the state store keeps its files.
     #[must_use]
     pub fn state_path(&self) -> PathBuf {
-        self.path.join("state")
+        self.path.join(STATE)
     }
 
     fn disk(&self, name: &str) -> Result<RealDisk, DirectoryError> {

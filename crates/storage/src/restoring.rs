@@ -9,27 +9,18 @@
 //! restore, because nothing else creates files next to `RESTORING`.
 
 use crate::directory::{
-    DirectoryError, LOCK_NAME, LOST_AND_FOUND, STORE_NAME, STORE_NEW_NAME, create_directories, draw_store,
-    error, lock, write_store,
+    DataDirectory, DirectoryError, LOCK_NAME, LOST_AND_FOUND, PARTS, STORE_NAME, STORE_NEW_NAME,
+    create_directories, draw_store, error, lock, write_store,
 };
-use crate::real_disk::RealDisk;
-use format::header::StoreId;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Says that a restore has begun.
 pub(crate) const RESTORING_NAME: &str = "RESTORING";
-/// What a restore writes before the directory is a store.
-const PARTS: [&str; 3] = ["log", "bodies", "state"];
-
 /// See the module. Locked until it is dropped.
 #[derive(Debug)]
-pub struct RestoringDirectory {
-    store: StoreId,
-    path: PathBuf,
-    _lock: File,
-}
+pub struct RestoringDirectory(DataDirectory);
 
 impl RestoringDirectory {
     /// Begins a restore in a directory that does not exist, is empty, or is what an interrupted restore has left. The
@@ -52,34 +43,14 @@ impl RestoringDirectory {
                 _ => {}
             }
         }
-        Ok(Self { store: draw_store().map_err(failed)?, path: path.to_owned(), _lock: lock })
+        let store = draw_store().map_err(failed)?;
+        Ok(Self(DataDirectory::of_new_store(store, path, lock)))
     }
 
+    /// What it is going to be. Its parts are empty at first.
     #[must_use]
-    pub const fn store(&self) -> StoreId {
-        self.store
-    }
-
-    /// An empty directory for the log.
-    ///
-    /// # Errors
-    /// `Io`
-    pub fn log_disk(&self) -> Result<RealDisk, DirectoryError> {
-        self.disk("log")
-    }
-
-    /// An empty directory for the bodies.
-    ///
-    /// # Errors
-    /// `Io`
-    pub fn bodies_disk(&self) -> Result<RealDisk, DirectoryError> {
-        self.disk("bodies")
-    }
-
-    /// Where the state is created.
-    #[must_use]
-    pub fn state_path(&self) -> PathBuf {
-        self.path.join("state")
+    pub const fn target(&self) -> &DataDirectory {
+        &self.0
     }
 
     /// Makes the directory a store. Its files must be durable.
@@ -87,16 +58,12 @@ impl RestoringDirectory {
     /// # Errors
     /// `Io`
     pub fn finish(self) -> Result<(), DirectoryError> {
-        let failed = |source| error(&self.path, source);
-        sync(&self.path).map_err(failed)?;
-        write_store(&self.path, self.store).map_err(failed)?;
-        std::fs::remove_file(self.path.join(RESTORING_NAME)).map_err(failed)?;
-        sync(&self.path).map_err(failed)
-    }
-
-    fn disk(&self, name: &str) -> Result<RealDisk, DirectoryError> {
-        let path = self.path.join(name);
-        RealDisk::open(&path).map_err(|source| error(&path, source))
+        let path = self.0.path();
+        let failed = |source| error(path, source);
+        sync(path).map_err(failed)?;
+        write_store(path, self.0.store()).map_err(failed)?;
+        std::fs::remove_file(path.join(RESTORING_NAME)).map_err(failed)?;
+        sync(path).map_err(failed)
     }
 }
 

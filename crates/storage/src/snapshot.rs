@@ -19,14 +19,13 @@ use crate::log::{Log, LogError, LogOptions};
 use crate::state::{Compactor, Due, FlushJob, Progress, State, StateError};
 use format::frame::{HardState, Purged, encode_carry};
 use format::header::SnapshotHeader;
+use format::row::ALL_ROWS;
 use format::snapshot::{Following, KeyAndValue, encode_chunk, put_row};
-use model::{Cursor, GroupId, Index, Key, KeyRange, Order, View, ViewError, WriteSet};
+use model::{Cursor, GroupId, Index, Key, KeyRange, Order, Term, View, ViewError, WriteSet};
 use std::ops::ControlFlow;
 
 /// Rows in memory before they are flushed.
 const FLUSH_BYTES: u64 = 16 << 20;
-/// Above every key: the kind of a row is never 255.
-const KEYS_END: [u8; 7] = [0xff; 7];
 
 /// Some rows of a snapshot, encoded.
 #[derive(Clone, Debug)]
@@ -50,7 +49,7 @@ pub fn read_rows(
 ) -> Result<RowsChunk, ViewError> {
     let from = after.map(|key| [key, &[0]].concat()).unwrap_or_default();
     let (mut rows, mut count, mut last, mut more) = (Vec::new(), 0_u32, None, false);
-    let range = KeyRange { from: &from, to: &KEYS_END };
+    let range = KeyRange { from: &from, ..ALL_ROWS };
     view.scan(range, Order::Ascending, &mut |key, value| {
         if rows.len() >= bytes_max {
             more = true;
@@ -81,8 +80,8 @@ pub enum InstallError {
 #[derive(Clone, Copy, Debug)]
 pub struct InstalledAt {
     pub group: GroupId,
-    pub index: model::Index,
-    pub term: model::Term,
+    pub index: Index,
+    pub term: Term,
 }
 
 /// Fills empty stores with a snapshot: first all rows, then all bodies.

@@ -5,7 +5,7 @@
 use crate::instrument::Counter;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How many readers are known by their names. A new name takes the place of the reader that has been gone for the
@@ -24,7 +24,8 @@ pub struct Subscribers {
 
 #[derive(Debug, Default)]
 struct Known {
-    connected: Vec<Weak<Progress>>,
+    /// Those that have left stay until the next one joins.
+    connected: Vec<Arc<Progress>>,
     /// The subscriptions of each reader that gave its name. Those that ended are kept while none is connected.
     readers: BTreeMap<String, Vec<Arc<Progress>>>,
 }
@@ -68,8 +69,8 @@ impl Subscribers {
     pub fn join(&self, reader: Option<&str>, wall_ms: u64) -> Subscriber {
         let own = Arc::new(Progress { wall_ms: AtomicU64::new(wall_ms), left: OnceLock::new() });
         let mut known = self.known();
-        known.connected.retain(|subscriber| subscriber.strong_count() > 0);
-        known.connected.push(Arc::downgrade(&own));
+        known.connected.retain(|subscriber| subscriber.is_connected());
+        known.connected.push(Arc::clone(&own));
         if let Some(reader) = reader {
             known.name(reader, &own);
         }
@@ -79,7 +80,7 @@ impl Subscribers {
     /// The number of subscribers, and the progress of the slowest one.
     pub(crate) fn read(&self) -> (usize, Option<u64>) {
         let known = self.known();
-        let connected = known.connected.iter().filter_map(Weak::upgrade).filter(|one| one.is_connected());
+        let connected = known.connected.iter().filter(|one| one.is_connected());
         connected
             .map(|one| one.wall_ms.load(Relaxed))
             .fold((0, None), |(n, least), ms| (n + 1, Some(least.map_or(ms, |least: u64| least.min(ms)))))

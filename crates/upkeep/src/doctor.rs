@@ -11,19 +11,16 @@ use crate::error::{Result, UpkeepError};
 use crate::matching::Matching;
 use crate::restore::GROUP;
 use format::header::StoreId;
-use model::{KeyRange, Order, View};
+use format::row::ALL_ROWS;
+use model::{Order, View};
 use node::GroupLog;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use storage::bodies::{Bodies, BodyOptions};
-use storage::directory::{DataDirectory, DirectoryError};
+use storage::directory::{self, DataDirectory, DirectoryError};
 use storage::log::{Log, LogOptions};
 use storage::lsm::LsmState;
 use storage::state::{Progress, Reader};
-
-/// What belongs into a data directory.
-const KNOWN: [&str; 8] = ["STORE", "STORE.new", "LOCK", "RESTORING", "log", "bodies", "state", "lost+found"];
-const KEYS_END: [u8; 7] = [0xff; 7];
 
 const RESTORE: &str =
     "Keep a copy of the directory, and restore the newest backup to an empty one (`mainstay restore`).";
@@ -79,7 +76,7 @@ pub fn examine(data: &Path) -> Result<Report> {
     for entry in std::fs::read_dir(data).map_err(|source| UpkeepError::io(data, source))? {
         let name = entry.map_err(|source| UpkeepError::io(data, source))?.file_name();
         let name = name.to_string_lossy();
-        if !KNOWN.contains(&&*name) {
+        if !directory::belongs(&name) {
             report.notes.push(format!("`{name}` does not belong to the store; it is left alone"));
         }
     }
@@ -124,8 +121,7 @@ fn examine_state(
         return None;
     }
     let (mut rows, mut unreadable) = (0, None);
-    let range = KeyRange { from: &[], to: &KEYS_END };
-    let scanned = reader.scan(range, Order::Ascending, &mut |key, value| {
+    let scanned = reader.scan(ALL_ROWS, Order::Ascending, &mut |key, value| {
         rows += 1;
         match matching.row(key, value) {
             Ok(()) => ControlFlow::Continue(()),

@@ -50,7 +50,8 @@ pub struct Restored {
 pub fn restore(backup: &Backup, data: &Path) -> Result<Restored> {
     let verified = backup.verify()?;
     let header = verified.header;
-    let target = RestoringDirectory::begin(data)?;
+    let restoring = RestoringDirectory::begin(data)?;
+    let target = restoring.target();
     let store = target.store();
     let state = LsmState::open(&target.state_path(), store, LsmConfig::default())?;
     let mut install = Install::begin(state, target.bodies_disk()?, BodyOptions::new(store))?;
@@ -63,7 +64,7 @@ pub fn restore(backup: &Backup, data: &Path) -> Result<Restored> {
     let changes = shard::restore::restored(install.state(), FIRST, header.store, begins_at(now, &header))?;
     let at = InstalledAt { group: GROUP, index: header.index, term: header.term };
     install.finish(&changes, at, target.log_disk()?, LogOptions::new(store))?;
-    target.finish()?;
+    restoring.finish()?;
     Ok(Restored {
         store,
         from: header.store,

@@ -13,16 +13,12 @@ pub(super) const EPOCH: &str = "SOURCE_DATE_EPOCH=1767225600";
 
 /// Copies a file, with its directories.
 pub(super) fn copy(from: &Path, to: &Path, mode: u32) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| format!("{}: {error}", to.display());
-    if let Some(parent) = to.parent() {
-        std::fs::create_dir_all(parent).map_err(failed)?;
-    }
-    std::fs::copy(from, to).map_err(failed)?;
-    std::fs::set_permissions(to, std::fs::Permissions::from_mode(mode)).map_err(failed)
+    let content = std::fs::read(from).map_err(|error| format!("{}: {error}", from.display()))?;
+    write(to, content, mode)
 }
 
 /// Writes a file, with its directories.
-pub(super) fn write(to: &Path, content: &str, mode: u32) -> Result<(), Failure> {
+pub(super) fn write(to: &Path, content: impl AsRef<[u8]>, mode: u32) -> Result<(), Failure> {
     let failed = |error: std::io::Error| format!("{}: {error}", to.display());
     if let Some(parent) = to.parent() {
         std::fs::create_dir_all(parent).map_err(failed)?;

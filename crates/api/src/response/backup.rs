@@ -1,5 +1,6 @@
 //! Backups under way.
 
+use super::queue::write_bool_member;
 use crate::json;
 use crate::time;
 use model::{Cursor, Wall};
@@ -48,8 +49,8 @@ impl Backup<'_> {
             json::write_text(out, segment.name);
             out.extend_from_slice(b",\"bytes\":");
             json::write_number(out, segment.bytes);
-            write_flag(out, "sealed", segment.sealed);
-            write_flag(out, "may_hold_removed", segment.may_hold_removed);
+            write_bool_member(out, "sealed", segment.sealed);
+            write_bool_member(out, "may_hold_removed", segment.may_hold_removed);
             out.push(b'}');
         }
         out.extend_from_slice(b"]}");
@@ -60,10 +61,6 @@ impl Backup<'_> {
 pub fn write_ended(out: &mut Vec<u8>, backup: &str, existed: bool) {
     out.extend_from_slice(b"{\"backup\":");
     json::write_text(out, backup);
-    write_flag(out, "existed", existed);
+    write_bool_member(out, "existed", existed);
     out.push(b'}');
-}
-
-fn write_flag(out: &mut Vec<u8>, name: &str, set: bool) {
-    out.extend_from_slice(format!(",\"{name}\":{set}").as_bytes());
 }

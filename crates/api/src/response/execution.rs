@@ -1,5 +1,6 @@
 //! Executions, as bodies of 200 responses.
 
+use super::queue::write_bool_member;
 use crate::json;
 use crate::time::write_duration_ms;
 use model::{Begun, Cursor};
@@ -13,7 +14,8 @@ pub fn write_begun(out: &mut Vec<u8>, key: &str, begun: &Begun) {
             out.extend_from_slice(b",\"state\":\"begun\"");
             write_token(out, *token);
             write_expires_in(out, *remaining_ms);
-            write_flag(out, ",\"replayed\":", *replayed);
+            write_bool_member(out, "replayed", *replayed);
+            out.push(b'}');
         }
         Begun::Completed { response, remaining_ms } => {
             write_execution(out, key, Some(response), *remaining_ms);
@@ -40,7 +42,8 @@ pub fn write_execution(out: &mut Vec<u8>, key: &str, response: Option<&[u8]>, re
 pub fn write_completed(out: &mut Vec<u8>, key: &str, token: Cursor, replayed: bool) {
     write_key(out, key);
     write_token(out, token);
-    write_flag(out, ",\"replayed\":", replayed);
+    write_bool_member(out, "replayed", replayed);
+    out.push(b'}');
 }
 
 /// Writes `{"key":...,"token":...}`
@@ -53,7 +56,8 @@ pub fn write_abandoned(out: &mut Vec<u8>, key: &str, token: Cursor) {
 /// Writes `{"key":...,"existed":...}`
 pub fn write_forgotten(out: &mut Vec<u8>, key: &str, existed: bool) {
     write_key(out, key);
-    write_flag(out, ",\"existed\":", existed);
+    write_bool_member(out, "existed", existed);
+    out.push(b'}');
 }
 
 fn write_key(out: &mut Vec<u8>, key: &str) {
@@ -71,9 +75,4 @@ fn write_expires_in(out: &mut Vec<u8>, ms: u64) {
     out.extend_from_slice(b",\"expires_in\":\"");
     write_duration_ms(out, ms);
     out.push(b'"');
-}
-
-fn write_flag(out: &mut Vec<u8>, name: &str, flag: bool) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(if flag { b"true}" } else { b"false}" });
 }

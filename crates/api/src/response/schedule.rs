@@ -1,7 +1,7 @@
 //! Schedules, as bodies of 200 responses.
 
 use super::page;
-use super::queue::{write_name, write_number_member, write_text_member};
+use super::queue::{write_bool_member, write_name, write_number_member, write_text_member};
 use super::task_state;
 use crate::json;
 use crate::request::queue::tasks::write_duration;
@@ -153,7 +153,7 @@ pub fn write_put(out: &mut Vec<u8>, name: &ScheduleName<'_>, changed: Option<boo
     out.extend_from_slice(b"{\"schedule\":");
     json::write_text(out, name.as_str());
     if let Some(changed) = changed {
-        write_bool(out, "changed", changed);
+        write_bool_member(out, "changed", changed);
     }
     write_next(out, next);
     write_text_member(out, "tzdata", calendar::tzdata_version());
@@ -189,7 +189,7 @@ pub fn write_set<'a>(
 pub fn write_deleted(out: &mut Vec<u8>, name: &str, existed: bool) {
     out.extend_from_slice(b"{\"schedule\":");
     json::write_text(out, name);
-    write_bool(out, "deleted", existed);
+    write_bool_member(out, "deleted", existed);
     out.push(b'}');
 }
 
@@ -209,7 +209,7 @@ pub fn write_controlled(out: &mut Vec<u8>, name: &ScheduleName<'_>, done: &Sched
     out.push(b']');
     write_number_member(out, "waiting", done.waiting.into());
     write_number_member(out, "skipped", done.skipped.into());
-    write_bool(out, "replayed", done.replayed);
+    write_bool_member(out, "replayed", done.replayed);
     out.push(b'}');
 }
 
@@ -307,7 +307,7 @@ fn write_definition(out: &mut Vec<u8>, definition: &ScheduleDefinition<'_>) {
             Overlap::CancelOther => "cancel_other",
         },
     );
-    write_bool(out, "pause_on_failure", rules.pause_on_failure);
+    write_bool_member(out, "pause_on_failure", rules.pause_on_failure);
     write_text_member(out, "queue", definition.enqueue.queue.as_str());
     if let Some(task) = definition.enqueue.tasks.first() {
         write_name(out, "task");
@@ -350,9 +350,4 @@ fn write_time(out: &mut Vec<u8>, name: &str, time: Wall) {
     out.push(b'"');
     write_wall(out, time);
     out.push(b'"');
-}
-
-fn write_bool(out: &mut Vec<u8>, name: &str, value: bool) {
-    write_name(out, name);
-    out.extend_from_slice(if value { b"true" } else { b"false" });
 }

@@ -15,6 +15,9 @@ use model::{
 /// Slot, namespace, kind.
 pub const PREFIX_BYTES: usize = 7;
 
+/// Every row. The kind of a row is never 255, so no key is above the end.
+pub const ALL_ROWS: KeyRange<'static> = KeyRange { from: &[], to: &[0xff; PREFIX_BYTES] };
+
 /// Numbers that never change. Stream rows come first in their slot, so that listing streams finds them at
 /// once. The kinds from 129 on are in [`Namespace::SYSTEM`], and come last in their slot.
 pub(super) mod kind {

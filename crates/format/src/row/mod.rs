@@ -97,9 +97,9 @@ pub use group::{
     Follows, GroupKeys, GroupPlace, GroupRow, MemberRange, MemberRow, decode_follower, encode_follower,
 };
 pub use key::{
-    CleanUpKey, PREFIX_BYTES, RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, dedup_key,
-    idempotency_key, membership_key, parse_revision_key, parse_stream_key, revision_key, shard_key,
-    stream_key, stream_kind_prefix,
+    ALL_ROWS, CleanUpKey, PREFIX_BYTES, RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey,
+    dedup_key, idempotency_key, membership_key, parse_revision_key, parse_stream_key, revision_key,
+    shard_key, stream_key, stream_kind_prefix,
 };
 pub use lease::{
     LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseWaiterRow, lease_key, lease_waiter_key,

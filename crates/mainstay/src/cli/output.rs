@@ -156,6 +156,14 @@ pub(crate) fn print_list<T: Serialize>(
     Ok(out.flush()?)
 }
 
+/// Writes one value as JSON in one line, whatever the format.
+pub(crate) fn print_json(value: &impl Serialize) -> Result {
+    let mut out = stdout();
+    serde_json::to_writer(&mut out, value).map_err(Failure::local)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
+}
+
 /// Whether a table of events names each event's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Streams {

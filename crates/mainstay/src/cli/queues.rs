@@ -3,7 +3,7 @@
 use super::Global;
 use super::append::json;
 use super::failure::{Failure, Result};
-use super::output::{Align, Output, Table, print_list, stdout};
+use super::output::{Align, Output, Table, print_json, print_list, stdout};
 use mainstay_client::{Depth, QueueInfo, QueueSettings};
 use std::io::Write;
 
@@ -79,12 +79,10 @@ fn list(global: &Global) -> Result {
 
 fn show(global: &Global, queue: &str) -> Result {
     let info = global.run(async |client| Ok(client.queue(queue).info().await?))?;
-    let mut out = stdout();
     if global.output != Output::Table {
-        serde_json::to_writer(&mut out, &info).map_err(Failure::local)?;
-        writeln!(out)?;
-        return Ok(out.flush()?);
+        return print_json(&info);
     }
+    let mut out = stdout();
     let settings = serde_json::to_string(&info.settings).map_err(Failure::local)?;
     writeln!(out, "settings {settings}\n")?;
     let mut table = Table::new(out, &columns("TYPE"));

@@ -2,12 +2,11 @@
 
 use super::Global;
 use super::append::json;
-use super::failure::{Failure, Result};
-use super::output::{Align, Output, Table, print_list, stdout};
+use super::failure::Result;
+use super::output::{Align, Output, Table, print_json, print_list, stdout};
 use mainstay_client::{
     BackfillOverlap, Schedule, ScheduleControlled, ScheduleInfo, SchedulePut, ScheduleSet, ScheduledTask,
 };
-use serde::Serialize;
 use std::io::Write;
 
 #[derive(Debug, clap::Subcommand)]
@@ -191,7 +190,7 @@ pub(crate) fn run(global: &Global, command: Command) -> Result {
 
 fn show_set(global: &Global, set: &ScheduleSet) -> Result {
     if global.output != Output::Table {
-        return write(set);
+        return print_json(set);
     }
     let mut out = stdout();
     for schedule in &set.schedules {
@@ -233,7 +232,7 @@ fn put(global: &Global, args: PutArgs) -> Result {
         })
     })?;
     if global.output != Output::Table {
-        return write(&put);
+        return print_json(&put);
     }
     let mut out = stdout();
     match put.changed {
@@ -264,7 +263,7 @@ fn list(global: &Global) -> Result {
 
 fn show(global: &Global, info: &ScheduleInfo) -> Result {
     if global.output != Output::Table {
-        return write(info);
+        return print_json(info);
     }
     let columns = ["WHAT", "TIME", "TASK", "STATE"].map(|name| (name, Align::Left));
     let mut table = Table::new(stdout(), &columns);
@@ -284,7 +283,7 @@ fn show(global: &Global, info: &ScheduleInfo) -> Result {
 
 fn controlled(global: &Global, done: &ScheduleControlled) -> Result {
     if global.output != Output::Table {
-        return write(done);
+        return print_json(done);
     }
     let mut out = stdout();
     for run in &done.runs {
@@ -295,12 +294,5 @@ fn controlled(global: &Global, done: &ScheduleControlled) -> Result {
             writeln!(out, "{count} {what}")?;
         }
     }
-    Ok(out.flush()?)
-}
-
-fn write(value: &impl Serialize) -> Result {
-    let mut out = stdout();
-    serde_json::to_writer(&mut out, value).map_err(Failure::local)?;
-    writeln!(out)?;
     Ok(out.flush()?)
 }

@@ -2,10 +2,9 @@
 
 use super::Global;
 use super::append::Expect;
-use super::failure::{Failure, Result};
-use super::output::{Align, Output, Table, stdout};
+use super::failure::Result;
+use super::output::{Align, Output, Table, print_json, stdout};
 use mainstay_client::{Revision, Settings};
-use std::io::Write;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SettingsArgs {
@@ -49,9 +48,8 @@ pub(crate) fn settings(global: &Global, args: &SettingsArgs) -> Result {
         client.put_settings(&args.stream, &settings)?;
     }
     let settings = client.settings(&args.stream)?;
-    let mut out = stdout();
     if global.output == Output::Table {
-        let mut table = Table::new(out, &[("SETTING", Align::Left), ("VALUE", Align::Left)]);
+        let mut table = Table::new(stdout(), &[("SETTING", Align::Left), ("VALUE", Align::Left)]);
         for (name, value) in [
             ("max_age", settings.max_age),
             ("max_count", settings.max_count.map(|count| count.to_string())),
@@ -61,9 +59,7 @@ pub(crate) fn settings(global: &Global, args: &SettingsArgs) -> Result {
         }
         return Ok(table.flush()?);
     }
-    serde_json::to_writer(&mut out, &settings).map_err(Failure::local)?;
-    writeln!(out)?;
-    Ok(out.flush()?)
+    print_json(&settings)
 }
 
 #[derive(Debug, clap::Args)]

@@ -49,6 +49,7 @@ pub use breaker::{
     BreakerView, FailedCall, PermitRead, WorkerView, breaker, breaker_permit, breaker_row_key, breaker_tally,
     breakers,
 };
+pub(crate) use clock::shard_row;
 pub use clock::{ShardClock, clock};
 pub use execution::{ExecutionView, execution};
 pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};

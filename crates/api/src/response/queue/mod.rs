@@ -33,6 +33,11 @@ pub(super) fn write_number_member(out: &mut Vec<u8>, name: &str, value: u64) {
     json::write_number(out, value);
 }
 
+pub(super) fn write_bool_member(out: &mut Vec<u8>, name: &str, value: bool) {
+    write_name(out, name);
+    out.extend_from_slice(if value { b"true" } else { b"false" });
+}
+
 pub(super) fn write_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());

@@ -5,7 +5,7 @@ mod run;
 
 use super::Global;
 use super::failure::{Failure, Result};
-use super::output::{Align, Output, Table, print_list, stdout};
+use super::output::{Align, Output, Table, print_json, print_list, stdout};
 use mainstay_client::LeaseToken;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -151,14 +151,11 @@ fn list(global: &Global) -> Result {
 
 fn get(global: &Global, lease: &str) -> Result {
     let state = global.client()?.lease(lease)?;
-    let mut out = stdout();
     if global.output != Output::Table {
-        serde_json::to_writer(&mut out, &state).map_err(Failure::local)?;
-        writeln!(out)?;
-        return Ok(out.flush()?);
+        return print_json(&state);
     }
     let columns = [("HOLDER", Align::Left), ("TOKEN", Align::Left), ("REMAINING", Align::Right)];
-    let mut table = Table::new(out, &columns);
+    let mut table = Table::new(stdout(), &columns);
     for held in state.holders {
         let remaining = format!("{:.1} s", held.remaining_ms as f64 / 1_000.0);
         table.row(vec![held.holder, held.token.to_string(), remaining])?;
