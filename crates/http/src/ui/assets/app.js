@@ -24,11 +24,6 @@ const VIEWS = [
 const main = document.getElementById("main");
 const shown = { leave: new AbortController(), failed: false, address: "" };
 
-/** Where a link to a name leads. */
-export function address(...segments) {
-  return `#/${segments.map((segment) => encodeURIComponent(segment)).join("/")}`;
-}
-
 /** The address bar as a path of decoded names, and a query. */
 function parseAddress() {
   const [where, ...rest] = location.hash.replace(/^#\/?/, "").split("?");

@@ -233,7 +233,10 @@ function tasksSection({ of, state, classes, signal, fail }) {
   const note = h("p", { class: "quiet" }, "Reading …");
   const more = h("button", { type: "button", hidden: true }, "More tasks");
   let next = path`/v1/queues/${of}/tasks` + queryOf({ state, limit: TASKS_PAGE });
+  let isReading = false;
   const read = async (from) => {
+    if (isReading) return;
+    isReading = true;
     if (from !== undefined) {
       list.replaceChildren();
       next = from;
@@ -251,6 +254,8 @@ function tasksSection({ of, state, classes, signal, fail }) {
           : `${counted(list.childElementCount, "task")} shown${bound}.`;
     } catch (error) {
       if (!isAborted(error, signal)) fail(error);
+    } finally {
+      isReading = false;
     }
   };
   const first = next;

@@ -24,6 +24,9 @@ export async function stream({ main, params: [stream], query, signal, setQuery, 
 class History {
   #loading = new AbortController();
   #following = null;
+  /** What a start waits for; another choice in the meantime takes its place. */
+  #starting = null;
+  #readingOlder = false;
   /** The moment that is shown, or null for now; the newest event that it shows, and the last revision then. */
   #shown = { moment: null, newest: null };
   /** How the stream is now. */
@@ -143,6 +146,7 @@ class History {
   /** Shows the stream as of a moment, or now. */
   async show(moment) {
     this.stop();
+    this.#starting = null;
     this.#loading.abort();
     this.#loading = new AbortController();
     const { signal } = this.#loading;
@@ -205,10 +209,16 @@ class History {
   }
 
   async readOlder() {
-    const page = await this.readOn(this.#next, this.#loading.signal);
-    this.events.addOlder(page.events);
-    this.#next = page.next;
-    this.older.hidden = page.next === null;
+    if (this.#readingOlder) return;
+    this.#readingOlder = true;
+    try {
+      const page = await this.readOn(this.#next, this.#loading.signal);
+      this.events.addOlder(page.events);
+      this.#next = page.next;
+      this.older.hidden = page.next === null;
+    } finally {
+      this.#readingOlder = false;
+    }
   }
 
   /** Goes to the event before or after the newest one that is shown. */
@@ -264,8 +274,10 @@ class History {
   }
 
   async start() {
-    await this.show(null);
-    if (this.wrong.hasChildNodes()) return;
+    const shown = this.show(null);
+    const own = (this.#starting = {});
+    await shown;
+    if (this.#starting !== own || this.wrong.hasChildNodes()) return;
     this.#following = new AbortController();
     const { signal } = this.#following;
     this.button.setAttribute("aria-pressed", "true");

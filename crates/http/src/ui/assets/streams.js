@@ -62,6 +62,7 @@ class Search {
   #now = new AbortController();
   #found = [];
   #next = null;
+  #isReading = false;
 
   constructor(parts) {
     this.parts = parts;
@@ -78,7 +79,7 @@ class Search {
       body.querySelector("a")?.focus();
     });
     body.addEventListener("keydown", (event) => this.#move(event));
-    more.addEventListener("click", () => this.#read(this.#now.signal).catch(parts.fail));
+    more.addEventListener("click", () => this.#isReading || this.#read(this.#now.signal).catch(parts.fail));
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
       this.#now.abort();
@@ -113,6 +114,7 @@ class Search {
     const { summary } = this.parts;
     const before = this.#found.length;
     summary.textContent = "Searching …";
+    this.#isReading = true;
     try {
       for (let pages = 0; this.#next !== null && pages < PAGES_MAX && this.#found.length === before; pages += 1) {
         const page = await get(this.#next, { signal });
@@ -122,8 +124,10 @@ class Search {
     } catch (error) {
       if (isAborted(error, signal)) return;
       summary.textContent = "";
+      this.#isReading = false;
       throw error;
     }
+    this.#isReading = false;
     this.#show();
   }
 
