@@ -18,7 +18,7 @@ enum Need {
 }
 
 /// A command that succeeds if a program is installed, and the Debian package that contains the program.
-const PROGRAMS: [(&[&str], &str, Need); 11] = [
+const PROGRAMS: [(&[&str], &str, Need); 13] = [
     (&["cc", "--version"], "gcc", Need::Required),
     (&["git", "--version"], "git", Need::Required),
     (&["curl", "--version"], "curl", Need::Required),
@@ -30,6 +30,9 @@ const PROGRAMS: [(&[&str], &str, Need); 11] = [
     (&["mkfs.ext4", "-V"], "e2fsprogs", Need::Optional),
     (&["xfs_io", "-V"], "xfsprogs", Need::Optional),
     (&FAKETIME, "libfaketime", Need::Optional),
+    // The tests of the page.
+    (&["chromium", "--version"], "chromium", Need::Optional),
+    (&["chromedriver", "--version"], "chromium-driver", Need::Optional),
     // Checks and tests the alerts.
     (&PROMTOOL, "prometheus", Need::Optional),
 ];

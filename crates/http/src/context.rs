@@ -31,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) openapi: Bytes,
     pub(crate) buffers: Buffers,
     pub(crate) workers: Arc<Workers>,
+    /// The metrics of the page for browsers.
+    pub(crate) page: Arc<Route>,
     routes: Vec<Arc<Route>>,
     unmatched: Arc<Route>,
 }
@@ -59,6 +61,7 @@ impl Context {
             lines_bytes: Arc::new(Semaphore::new(options.lines_bytes_max)),
             buffers: Buffers::new(options.buffered_bytes_max, Arc::clone(&metrics)),
             workers: Workers::new(model::limits::WORKERS_SEEN_MAX),
+            page: metrics.route("GET", crate::ui::PATH),
             unmatched: metrics.route("*", "*"),
             metrics,
             origins: Origins::new(&options.web),

@@ -21,6 +21,7 @@
 //! | `routes` | one function per operation |
 //! | `read` | reads events as pages, NDJSON or subscriptions |
 //! | `body`, `response` | request bodies, and responses, whole or in parts |
+//! | `ui` | the page for browsers |
 //! | `buffers` | the memory that bodies of all connections share |
 //! | `seat` | the bound of subscribers |
 //! | `context` | what every route needs |
@@ -44,6 +45,7 @@ mod router;
 mod routes;
 mod seat;
 mod tls;
+mod ui;
 mod unavailable;
 mod workers;
 

@@ -15,6 +15,13 @@ pub enum Access {
     Tokens,
 }
 
+/// Whether browsers get the page at `/ui`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebPage {
+    Served,
+    Absent,
+}
+
 /// How long the server waits for clients, and how much it holds at a time.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
@@ -44,6 +51,7 @@ pub struct HttpOptions {
     pub buffered_bytes_max: usize,
     /// The hosts that requests may name, and the web pages that may send them.
     pub web: WebRules,
+    pub page: WebPage,
     /// Connections must use TLS, with this certificate.
     pub tls: Option<Arc<Tls>>,
 }
@@ -67,6 +75,7 @@ impl Default for HttpOptions {
             lines_bytes_max: limits::WAITING_BYTES_MAX / 2,
             buffered_bytes_max: 256 << 20,
             web: WebRules::default(),
+            page: WebPage::Served,
             tls: None,
         }
     }

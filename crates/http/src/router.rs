@@ -5,9 +5,11 @@
 
 use crate::activity::Activity;
 use crate::context::Context;
+use crate::options::WebPage;
 use crate::origin::Scheme;
 use crate::response::{self, Response, ResponseBody};
 use crate::routes;
+use crate::ui;
 use api::contract::Method;
 use api::request::queue::queue_in_path;
 use api::request::stream_in_path;
@@ -47,7 +49,7 @@ impl Router {
         let context = Arc::clone(context);
         let axum = axum.fallback(move |request: axum::extract::Request| {
             let context = Arc::clone(&context);
-            async move { run(&context, None, request, "").await.map(axum::body::Body::new) }
+            async move { elsewhere(&context, request).await.map(axum::body::Body::new) }
         });
         Self { axum }
     }
@@ -132,6 +134,17 @@ fn at_path(context: &Arc<Context>, path: &'static str) -> MethodRouter {
         let (context, allowed) = (Arc::clone(&context), Arc::clone(&allowed));
         async move { run(&context, None, request, &allowed).await.map(axum::body::Body::new) }
     })
+}
+
+/// Responds on a path that belongs to no operation: the page for browsers, if the node has it, or nothing.
+async fn elsewhere(context: &Arc<Context>, request: axum::extract::Request) -> Response {
+    if context.options.page == WebPage::Absent || !ui::is_page(request.uri().path()) {
+        return run(context, None, request, "").await;
+    }
+    let begun = Instant::now();
+    let response = ui::respond(&request).unwrap_or_else(|problem| response::problem(&problem));
+    context.page.answered(response.status().as_u16(), begun.elapsed());
+    response
 }
 
 /// Runs an operation in its span and counts the response. Without an operation, `allowed` lists the methods of the

@@ -7,7 +7,7 @@
 use crate::exposure::{Missing, Transport, missing};
 use crate::tls;
 use api::request::query::parse_keep_alive;
-use http_server::options::Access;
+use http_server::options::{Access, WebPage};
 use http_server::{AllowedHost, AllowedOrigin};
 use std::fmt;
 use std::net::SocketAddr;
@@ -33,6 +33,7 @@ const KEYS: &[Key] = &[
     Key { name: "insecure-http", default: "false" },
     Key { name: "allowed-hosts", default: "" },
     Key { name: "allowed-origins", default: "" },
+    Key { name: "ui", default: "true" },
     Key { name: "access", default: "auto" },
     Key { name: "admin-token-file", default: "" },
     Key { name: "cache-size", default: "16 MiB" },
@@ -89,6 +90,9 @@ pub(crate) struct Flags {
     /// Origins of web pages that may use the node, such as `https://app.example.com`; separated by commas
     #[arg(long, value_name = "ORIGINS")]
     pub(crate) allowed_origins: Option<String>,
+    /// Serve the page for browsers at `/ui` [default: true]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) ui: Option<String>,
     /// Who may do what: `open` (everyone, on loopback only), `tokens`, or `auto` (open on loopback, otherwise
     /// tokens) [default: auto]
     #[arg(long, value_name = "MODE")]
@@ -136,6 +140,7 @@ impl Flags {
             "insecure-http" => self.insecure_http.as_deref(),
             "allowed-hosts" => self.allowed_hosts.as_deref(),
             "allowed-origins" => self.allowed_origins.as_deref(),
+            "ui" => self.ui.as_deref(),
             "access" => self.access.as_deref(),
             "admin-token-file" => self.admin_token_file.as_deref(),
             "cache-size" => self.cache_size.as_deref(),
@@ -187,6 +192,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<tls::Files>,
     pub(crate) allowed_hosts: Vec<AllowedHost>,
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
+    /// Whether browsers get a page.
+    pub(crate) page: WebPage,
     pub(crate) access: Access,
     /// Where the token of an administrator comes from, if not from the node.
     pub(crate) admin_token_file: Option<PathBuf>,
@@ -322,6 +329,7 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
             "allowed-origins",
             "origins of web pages, such as https://app.example.com",
         )?,
+        page: if parse(&settings, "ui", "true or false")? { WebPage::Served } else { WebPage::Absent },
         access,
         admin_token_file: Some(setting(&settings, "admin-token-file").0)
             .filter(|file| !file.is_empty())
@@ -567,6 +575,7 @@ mod tests {
                 "expected origins of web pages, such as https://",
             ),
             (&[("MAINSTAY_ACCESS", "none")], None, "expected auto, open or tokens"),
+            (&[], Some("ui = 'off'"), "`ui` cannot be \"off\" (from file m.toml): expected true or false"),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
             (&[("MAINSTAY_SEGMENT_SIZE", "1")], None, "expected a size from 1 MiB to 1 GiB"),
             (&[("MAINSTAY_SEGMENT_SIZE", "2 GiB")], None, "expected a size from 1 MiB to 1 GiB"),

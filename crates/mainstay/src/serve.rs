@@ -61,6 +61,7 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
         access: config.access,
         keep_alive: config.keep_alive,
         web: web(config),
+        page: config.page,
         tls: keeper.as_ref().map(Keeper::tls),
         ..HttpOptions::default()
     };

@@ -28,6 +28,7 @@ use crate::Failure;
 use crate::run::output;
 use serde_json::Value;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 pub mod files;
@@ -35,11 +36,12 @@ pub mod map;
 pub mod pages;
 pub mod phrases;
 
-/// A text file of the source tree.
+/// A file of the source tree.
 #[derive(Clone, Debug)]
 pub struct File {
     /// Relative to the root, with `/` as separator.
     pub path: String,
+    /// Empty if it is not text.
     pub text: String,
 }
 
@@ -116,7 +118,8 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 }
 
 impl Tree {
-    /// Reads every text file that git tracks or would track, and every crate that cargo knows.
+    /// Reads every file that git tracks or would track, and every crate that cargo knows. A file that is not text, such
+    /// as a picture, is there without its content.
     ///
     /// # Errors
     /// git or cargo failed.
@@ -124,9 +127,13 @@ impl Tree {
         let listed = output(&["git", "ls-files", "--cached", "--others", "--exclude-standard"])?;
         let mut files = Vec::new();
         for path in listed.lines() {
-            // A file that cannot be read is binary, or was deleted without a commit.
-            if let Ok(text) = std::fs::read_to_string(root.join(path)) {
-                files.push(File { path: path.into(), text });
+            match std::fs::read_to_string(root.join(path)) {
+                Ok(text) => files.push(File { path: path.into(), text }),
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    files.push(File { path: path.into(), text: String::new() });
+                }
+                // It was deleted without a commit.
+                Err(_) => {}
             }
         }
         Ok(Self { files, crates: crates(root)? })

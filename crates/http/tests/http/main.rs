@@ -59,6 +59,8 @@ mod tls;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
+mod ui;
+#[cfg(test)]
 mod values;
 #[cfg(test)]
 mod watch;

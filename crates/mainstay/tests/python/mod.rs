@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Where `cargo xtask setup` puts the packages. Tests fail without them: passing would say that they ran.
-fn packages() -> PathBuf {
+pub(crate) fn packages() -> PathBuf {
     let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("tools");
     let packages = tools.join("python");
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci/python.txt");
