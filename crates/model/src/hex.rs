@@ -1,6 +1,6 @@
 //! Ids as text.
 
-/// The number that exactly so many lower-case hex digits are, 32 at most.
+/// The number that a text of exactly `digits` lower-case hex digits stands for. At most 32 digits.
 #[must_use]
 pub fn parse_hex(text: &str, digits: usize) -> Option<u128> {
     let is_form = text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));

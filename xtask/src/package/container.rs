@@ -46,7 +46,7 @@ pub(super) fn image(build: &Build) -> Result<PathBuf, Failure> {
         "mediaType": "application/vnd.oci.image.index.v1+json",
         "manifests": [manifest],
     });
-    files::write(&layout.join("index.json"), &index.to_string(), 0o644)?;
+    files::write(&layout.join("index.json"), index.to_string(), 0o644)?;
     files::write(&layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#, 0o644)?;
     let file = build.out.join(format!("mainstay-{}-oci.tar.gz", build.version));
     files::tar(&layout, &["blobs", "index.json", "oci-layout"], "0:0", &file)?;

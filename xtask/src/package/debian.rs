@@ -38,10 +38,10 @@ pub(super) fn package(build: &Build) -> Result<PathBuf, Failure> {
         ("zsh", "usr/share/zsh/vendor-completions/_mainstay"),
         ("fish", "usr/share/fish/vendor_completions.d/mainstay.fish"),
     ] {
-        files::write(&tree.join(path), &files::completions(&build.binary, shell)?, 0o644)?;
+        files::write(&tree.join(path), files::completions(&build.binary, shell)?, 0o644)?;
     }
     let control = tree.join("DEBIAN");
-    files::write(&control.join("control"), &CONTROL.replace("VERSION", &build.version), 0o644)?;
+    files::write(&control.join("control"), CONTROL.replace("VERSION", &build.version), 0o644)?;
     files::write(&control.join("conffiles"), "/etc/mainstay/mainstay.toml\n", 0o644)?;
     for script in ["postinst", "prerm", "postrm"] {
         files::copy(&deploy.join("debian").join(script), &control.join(script), 0o755)?;
