@@ -7,9 +7,13 @@
 //! | [`tools`] | the programs that a machine needs, and how to install them |
 //! | [`tidy`] | the rules of the source tree, each with a test that breaks it |
 //! | [`readme`] | runs the commands of a page and compares their output with the page |
+//! | [`advisories`] | compares the lock files with a database of known vulnerabilities |
+//! | [`fuzz`] | runs the targets of `fuzz/` under libFuzzer |
 //! | [`package`] | what people install: archive, `.deb`, container image, bill of materials |
 //! | [`run`] | runs commands and reports how they ended |
 
+pub mod advisories;
+pub mod fuzz;
 pub mod package;
 pub mod readme;
 pub mod run;

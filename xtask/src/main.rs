@@ -14,6 +14,10 @@ const HELP: &str = "cargo xtask COMMAND
   sim SEED        replay one simulated run and print its steps
   readme          run the README's commands and compare their output with the page
   package [host]  build a static binary and what people install; with `host`, from the binary that the tests use
+  fuzz [TARGET|all [SECONDS]]
+                  fuzz a target, or each of them, for 60 seconds or another time
+  fuzz keep       replace fuzz/corpus by what reaches most in it and in what was found
+  advisories DB   compare the lock files with a copy of the RustSec database, a git repository
   bench [ARGS]    build the release binary and run `mainstay bench append ARGS`
 ";
 
@@ -32,6 +36,11 @@ fn main() -> ExitCode {
         ["readme"] => xtask::suite::readme(),
         ["package"] => xtask::package::package(Linking::Static).map(drop),
         ["package", "host"] => xtask::package::package(Linking::Host).map(drop),
+        ["fuzz"] => xtask::fuzz::fuzz("all", "60"),
+        ["fuzz", "keep"] => xtask::fuzz::keep(),
+        ["fuzz", target] => xtask::fuzz::fuzz(target, "60"),
+        ["fuzz", target, seconds] => xtask::fuzz::fuzz(target, seconds),
+        ["advisories", database] => xtask::advisories::advisories(database),
         ["bench", rest @ ..] => xtask::suite::bench(rest),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

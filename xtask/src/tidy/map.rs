@@ -102,7 +102,10 @@ const HOMES: &[(&str, &[&str])] = &[
         "tokio",
         &["runtime", "http-server", "mainstay", "mainstay-client", "mainstay-resilience", "experiments"],
     ),
-    ("serde_json", &["api", "http-server", "mainstay", "mainstay-client", "upkeep", "xtask", "experiments"]),
+    (
+        "serde_json",
+        &["api", "http-server", "mainstay", "mainstay-client", "upkeep", "xtask", "experiments", "fuzzing"],
+    ),
     (
         "serde",
         &[

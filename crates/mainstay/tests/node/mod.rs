@@ -165,7 +165,12 @@ impl Node {
 
     /// A figure of `/metrics`, without labels.
     pub(crate) fn metric(&self, name: &str) -> f64 {
-        let response = self.client().send(&Request::new("GET", "/metrics").unwrap()).unwrap();
+        self.metric_with(name, &Request::new("GET", "/metrics").unwrap())
+    }
+
+    /// The same, with a request that says who asks.
+    pub(crate) fn metric_with(&self, name: &str, request: &Request) -> f64 {
+        let response = self.client().send(request).unwrap();
         let text = String::from_utf8(response.body.to_vec()).unwrap();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).expect(name);
         value.trim().parse().unwrap()
