@@ -23,6 +23,8 @@ use tokio::sync::oneshot;
 
 /// Threads that read pages of events: enough for two cores, and two more that may wait for a disk.
 const READ_THREADS: usize = 4;
+/// How much less important these threads are, in the units of nice(1).
+const READ_NICE: i32 = 10;
 /// The exit status that shells report for an interrupted process.
 const EXIT_INTERRUPTED: i32 = 130;
 
@@ -37,8 +39,17 @@ pub(crate) fn run(flags: &Flags) -> Result {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(READ_THREADS)
+        .on_thread_start(yield_to_writes)
         .build()?;
     runtime.block_on(serve(&config, metrics))
+}
+
+/// Makes a thread that reads pages of events less important than the one that serves and those that write: readers of
+/// history take what writers leave. It changes only the order in which threads get a busy core.
+fn yield_to_writes() {
+    if let Err(error) = rustix::process::setpriority_process(None, READ_NICE) {
+        tracing::debug!(%error, "threads that read have the priority of all others");
+    }
 }
 
 async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::io::Read as _;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 type Rules = watch::Sender<Arc<Identities>>;
@@ -126,7 +126,9 @@ fn no_operation_runs_for_a_certificate_that_no_rule_names() {
 fn read_until(secure: &mut Secure, text: &str) -> String {
     let mut all = String::new();
     let mut part = [0; 4_096];
+    let began = Instant::now();
     while !all.contains(text) {
+        assert!(began.elapsed() < Duration::from_secs(20), "no {text:?} in {all}");
         let read = secure.read(&mut part).unwrap();
         assert!(read > 0, "ended without {text:?}: {all}");
         all.push_str(std::str::from_utf8(&part[..read]).unwrap());
