@@ -136,7 +136,7 @@ impl Authority {
     }
 }
 
-/// Who sends a request, and until when a certificate proves it. A token counts before a certificate.
+/// Who sends a request, and the end of the certificate that proves it, if one does. A token counts before a certificate.
 fn find(tokens: &Tokens, parts: &request::Parts) -> Result<(Arc<Known>, Option<Wall>)> {
     let certificate = parts.extensions.get::<Arc<PeerIdentity>>();
     match certificate.filter(|_| !parts.headers.contains_key(AUTHORIZATION)) {

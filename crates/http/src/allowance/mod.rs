@@ -7,9 +7,9 @@
 //! ```
 //!
 //! A request takes a token of the bucket of requests before it runs. What its bodies cost is known only when they have been
-//! sent, so bytes are charged afterwards, and whoever has used too many is in debt: requests are refused until it is paid,
+//! sent, so bytes are charged afterwards, and a caller that has used too many is in debt: requests are refused until it is paid,
 //! and streams in either direction wait between two parts, when they hold no memory. The buckets are those of
-//! `mainstay-resilience`. Whoever has no limit has no [`Meter`], and costs nothing.
+//! `mainstay-resilience`. A caller without a limit has no [`Meter`], and costs nothing.
 //!
 //! | module | contents |
 //! |---|---|
@@ -34,7 +34,7 @@ use http_body::Body;
 use model::Role;
 use std::future::Future;
 
-/// Whether what all clients together may use counts for an operation. The work of operators does not: whoever keeps the
+/// Whether what all clients together may use counts for an operation. The work of operators does not: a client that keeps the
 /// node busy must not keep them from seeing it and from revoking a token.
 pub(crate) fn counts_for_all(operation: Operation) -> bool {
     let is_operators =

@@ -1,5 +1,5 @@
 //! Roles for certificates, and tokens of an identity provider, with the real binary: files, their reload, and a service that
-//! is not there yet.
+//! does not answer yet.
 
 use crate::node::{Ran, mainstay, run};
 use crate::tls::{Certs, Node, until};

@@ -7,7 +7,7 @@
 //!   JWT ─► key by `kid` ─► signature ─► issuer, audience, time ─► claim ─┘
 //! ```
 //!
-//! Whoever no rule names is denied. The rules come from files, which the program reads, and reads again: what follows from a
+//! A caller that no rule names is denied. The rules come from files, which the program reads, and reads again: what follows from a
 //! rule that is gone ends, as with a token that is revoked.
 
 mod certificate;
