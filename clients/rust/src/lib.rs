@@ -94,7 +94,7 @@ pub use schedules::{
     ScheduleSet, ScheduledTask,
 };
 pub use streams::{Settings, StreamSummary, Streams};
-pub use tokens::{CreatedToken, NewToken, Role, TokenInfo};
+pub use tokens::{Allowance, CreatedToken, NewToken, Role, TokenInfo};
 pub use transaction::{Committed, Transaction, Written};
 pub use values::{ListedValue, PutValue, StoredValue, ValueSeen};
 pub use watch::Watch;

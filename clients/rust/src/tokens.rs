@@ -39,13 +39,39 @@ pub struct NewToken {
     /// How long it is valid, such as `90d`; `None` for as long as it exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_after: Option<String>,
+    /// What it may use. `None` is limited only by what the node allows all clients.
+    #[serde(flatten)]
+    pub allowance: Allowance,
+}
+
+/// How much the holder of a token may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Allowance {
+    /// Requests a second, and as many at once after a quiet second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<u64>,
+    /// Bytes of bodies a second, of requests and responses together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<u64>,
+    /// Subscriptions and watches at the same time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscribers_max: Option<u64>,
+    /// Bytes of one request's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_bytes_max: Option<u64>,
 }
 
 impl NewToken {
     /// A token for all names that never expires.
     #[must_use]
     pub fn new(role: Role) -> Self {
-        Self { role, prefixes: Vec::new(), name: String::new(), expires_after: None }
+        Self {
+            role,
+            prefixes: Vec::new(),
+            name: String::new(),
+            expires_after: None,
+            allowance: Allowance::default(),
+        }
     }
 }
 
@@ -73,6 +99,8 @@ pub struct TokenInfo {
     pub role: Role,
     pub prefixes: Vec<String>,
     pub name: String,
+    #[serde(flatten)]
+    pub allowance: Allowance,
     pub created: String,
     /// `None` if it never expires.
     #[serde(skip_serializing_if = "Option::is_none")]

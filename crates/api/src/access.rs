@@ -147,11 +147,11 @@ fn checksum(text: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Append, Expected, Role, StreamName};
+    use model::{Allowance, Append, Expected, Role, StreamName};
 
     fn settings(role: Role, prefixes: &[&str]) -> TokenSettings<'static> {
         let prefixes = prefixes.iter().map(|prefix| (*prefix).to_owned().into()).collect();
-        TokenSettings { role, prefixes, name: "".into() }
+        TokenSettings { role, prefixes, name: "".into(), allowance: Allowance::default() }
     }
 
     #[test]

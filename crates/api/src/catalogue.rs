@@ -241,7 +241,7 @@ catalogue! {
         "Another client wrote first, or the stream or value exists although it must not, or does not exist although it must.",
         "Read what was written, decide again, and write with the revision in `current_revision` (null means that the stream or value does not exist).";
     BodyTooLarge = "body_too_large" 413 final "The body is too large",
-        "A request body may have at most 8 MiB. `POST /v1/events` accepts any number of lines.",
+        "A request body may have at most 8 MiB, or less if the token or the node says so (`limit`, in bytes). `POST /v1/events` accepts any number of lines.",
         "Split the request.";
     EventTooLarge = "event_too_large" 413 final "An event is too large",
         "An event may have at most 1 MiB of data, 16 KiB of attributes and extensions, and 64 extensions.",
@@ -273,6 +273,9 @@ catalogue! {
     TooManyAttempts = "too_many_attempts" 429 retry "Too many attempts with wrong tokens",
         "Requests from this address had too many tokens that are not valid. Requests with a valid token are not affected.",
         "Correct the token, and wait for as long as `Retry-After` says.";
+    LimitReached = "limit_reached" 429 retry "A limit is reached",
+        "The token has used up what it may (`of` is `token`), or all clients together what the node allows (`of` is `node`). `limit` says of what: `requests_per_second`, `bytes_per_second` (of bodies, requests and responses together) or `subscribers_max`. The request had no effect.",
+        "Wait for the number of seconds in `Retry-After`, then send the request again. If you need more, ask an administrator for a token with higher limits, or raise the setting of the node.";
     LeaseQueueFull = "lease_queue_full" 429 retry "Too many wait for the lease",
         "At most 1,000 holders may wait for one lease.",
         "Wait for the number of seconds in `Retry-After`, then send the request again.";
@@ -316,7 +319,7 @@ catalogue! {
         "A node accepts at most 4,096 connections at a time.",
         "Use fewer connections or HTTP/2, and retry after a short wait.";
     TooManySubscribers = "too_many_subscribers" 503 retry "The node has too many subscribers",
-        "A node accepts at most 1,024 subscriptions at a time.",
+        "A node accepts at most as many subscriptions at a time as its setting `subscribers` says (1,024).",
         "Share one subscription within a process, and retry after a short wait.";
     KeysFull = "keys_full" 503 retry "The store of idempotency keys is full",
         "A live key is never discarded, so a full store accepts no new keys until old ones expire (after 24 h).",

@@ -1,7 +1,7 @@
 //! The commands of tokens. `entry` holds their tags.
 //!
 //! ```text
-//! change  = id u64, tag u8, [hash 32 bytes, settings, ttl]
+//! change  = id u64, tag u8, [hash 32 bytes, settings, ttl, [allowance]]
 //! audited = id u64, name, operation, target, command
 //! ```
 
@@ -9,13 +9,15 @@ use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use model::{Audited, ChangeToken, Command, Role, TokenChange, TokenHash, TokenId, TokenSettings};
+use model::{Allowance, Audited, ChangeToken, Command, Role, TokenChange, TokenHash, TokenId, TokenSettings};
 
 /// Numbers that never change.
 mod tag {
     pub(super) const CREATE: u8 = 1;
     pub(super) const REVOKE: u8 = 2;
     pub(super) const USE: u8 = 3;
+    /// As [`CREATE`], with an allowance. Written only if there is one.
+    pub(super) const CREATE_LIMITED: u8 = 4;
 
     pub(super) const READ: u8 = 1;
     pub(super) const WRITE: u8 = 2;
@@ -29,10 +31,14 @@ pub(crate) fn put_change(writer: &mut Writer<'_>, change: &ChangeToken<'_>) {
     writer.u64(change.token.0);
     match &change.change {
         TokenChange::Create { hash, settings, ttl_ms } => {
-            writer.u8(tag::CREATE);
+            let is_limited = !settings.allowance.is_unlimited();
+            writer.u8(if is_limited { tag::CREATE_LIMITED } else { tag::CREATE });
             put_hash(writer, *hash);
             put_settings(writer, settings);
             put_optional(writer, *ttl_ms);
+            if is_limited {
+                put_allowance(writer, &settings.allowance);
+            }
         }
         TokenChange::Revoke => writer.u8(tag::REVOKE),
         TokenChange::Use => writer.u8(tag::USE),
@@ -42,11 +48,14 @@ pub(crate) fn put_change(writer: &mut Writer<'_>, change: &ChangeToken<'_>) {
 pub(crate) fn get_change<'a>(reader: &mut Reader<'a>) -> Result<ChangeToken<'a>, FormatError> {
     let token = TokenId(reader.u64()?);
     let change = match reader.u8()? {
-        tag::CREATE => TokenChange::Create {
-            hash: get_hash(reader)?,
-            settings: get_settings(reader)?,
-            ttl_ms: get_optional(reader)?,
-        },
+        tag @ (tag::CREATE | tag::CREATE_LIMITED) => {
+            let (hash, mut settings) = (get_hash(reader)?, get_settings(reader)?);
+            let ttl_ms = get_optional(reader)?;
+            if tag == tag::CREATE_LIMITED {
+                settings.allowance = get_allowance(reader)?;
+            }
+            TokenChange::Create { hash, settings, ttl_ms }
+        }
         tag::REVOKE => TokenChange::Revoke,
         tag::USE => TokenChange::Use,
         other => return Err(FormatError::invalid("change of a token", u64::from(other))),
@@ -86,6 +95,19 @@ pub(crate) fn get_hash(reader: &mut Reader<'_>) -> Result<TokenHash, FormatError
     Ok(TokenHash(hash))
 }
 
+pub(crate) fn put_allowance(writer: &mut Writer<'_>, allowance: &Allowance) {
+    allowance.parts().into_iter().for_each(|part| put_optional(writer, part));
+}
+
+pub(crate) fn get_allowance(reader: &mut Reader<'_>) -> Result<Allowance, FormatError> {
+    let mut parts = [None; 4];
+    for part in &mut parts {
+        *part = get_optional(reader)?;
+    }
+    Ok(Allowance::of_parts(parts))
+}
+
+/// Writes the settings but for the allowance, which comes later, and only if there is one.
 pub(crate) fn put_settings(writer: &mut Writer<'_>, settings: &TokenSettings<'_>) {
     writer.u8(match settings.role {
         Role::Read => tag::READ,
@@ -110,7 +132,12 @@ pub(crate) fn get_settings<'a>(reader: &mut Reader<'a>) -> Result<TokenSettings<
     for _ in 0..count {
         prefixes.push(Cow::Borrowed(reader.text("prefix")?));
     }
-    Ok(TokenSettings { role, prefixes, name: Cow::Borrowed(reader.text("token name")?) })
+    Ok(TokenSettings {
+        role,
+        prefixes,
+        name: Cow::Borrowed(reader.text("token name")?),
+        allowance: Allowance::default(),
+    })
 }
 
 pub(crate) fn put_optional(writer: &mut Writer<'_>, number: Option<u64>) {

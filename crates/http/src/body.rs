@@ -44,14 +44,17 @@ pub(crate) enum BodyError {
     TimedOut,
     /// The connection's sending side ended, or broke the framing.
     Broken,
+    /// It is longer than its sender may send.
+    Limited(Box<Problem>),
 }
 
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TimedOut => "the body did not arrive in time",
-            Self::Broken => "the body ended early or broke its framing",
-        })
+        match self {
+            Self::TimedOut => f.write_str("the body did not arrive in time"),
+            Self::Broken => f.write_str("the body ended early or broke its framing"),
+            Self::Limited(problem) => f.write_str(&problem.detail),
+        }
     }
 }
 
@@ -133,6 +136,7 @@ pub(crate) fn problem(error: &(dyn std::error::Error + 'static)) -> Box<Problem>
             Some(BodyError::Broken) => {
                 return Problem::new(Code::IncompleteBody, "the body ended early or broke its framing");
             }
+            Some(BodyError::Limited(problem)) => return problem.clone(),
             None => cause = error.source(),
         }
     }

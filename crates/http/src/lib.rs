@@ -18,6 +18,7 @@
 //! | `origin` | what web pages may do |
 //! | `router` | matches requests to operations of the contract |
 //! | [`access`] | who may do what: the one point that each request and command passes |
+//! | `allowance` | how much a token may use, and all clients together |
 //! | `routes` | one function per operation |
 //! | `read` | reads events as pages, NDJSON or subscriptions |
 //! | `body`, `response` | request bodies, and responses, whole or in parts |
@@ -33,6 +34,7 @@
 mod accept;
 pub mod access;
 mod activity;
+mod allowance;
 mod body;
 mod buffers;
 mod connection;

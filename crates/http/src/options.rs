@@ -1,10 +1,12 @@
 //! Time limits and bounds of the HTTP side. They never decide the outcome of a command.
 
+use crate::access::identities::Identities;
 use crate::origin::WebRules;
 use crate::tls::Tls;
-use model::limits;
+pub use model::{Allowance, Role, limits};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Who may do what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +28,12 @@ pub enum WebPage {
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
     pub access: Access,
+    /// Whom a node that asks for tokens admits besides their holders. The sender may replace the rules at any time.
+    pub identities: watch::Receiver<Arc<Identities>>,
     /// Failed attempts with tokens that one address may have at once. One more is possible each second.
     pub attempts_burst: u32,
+    /// What all clients together may use. Its subscribers are [`Self::subscribers_max`].
+    pub allowance: Allowance,
     pub connections_max: usize,
     pub subscribers_max: usize,
     /// The most time from the first byte of a request head to its last, and for the handshake of TLS together with the
@@ -60,7 +66,9 @@ impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             access: Access::Open,
+            identities: watch::channel(Arc::default()).1,
             attempts_burst: limits::ATTEMPTS_BURST,
+            allowance: Allowance::default(),
             connections_max: limits::CONNECTIONS_MAX,
             subscribers_max: limits::SUBSCRIBERS_MAX,
             head_time: Duration::from_secs(10),

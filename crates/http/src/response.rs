@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 pub(crate) type Response = http::Response<ResponseBody>;
 pub(crate) type Result<T = Response, E = Box<Problem>> = std::result::Result<T, E>;
-type Parts = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, Aborted>> + Send>>;
+pub(crate) type Parts = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, Aborted>> + Send>>;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(crate) const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");

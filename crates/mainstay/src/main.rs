@@ -20,11 +20,14 @@ mod bench;
 mod cli;
 mod config;
 mod exposure;
+mod identities;
+mod jwks;
 mod node_process;
 mod serve;
 mod systemd;
 mod tls;
 mod tour;
+mod watched;
 
 use clap::Parser;
 use std::process::ExitCode;

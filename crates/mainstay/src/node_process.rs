@@ -26,7 +26,17 @@ impl NodeProcess {
             .args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--data"])
             .arg(data)
             // It is for this process only, whatever the configuration says about the user's own node.
-            .args(["--access=open", "--tls-cert=", "--tls-key=", "--tls-client-ca="])
+            .args([
+                "--access=open",
+                "--tls-cert=",
+                "--tls-key=",
+                "--tls-client-ca=",
+                "--client-roles=",
+                "--jwks=",
+                "--jwt-issuer=",
+                "--jwt-audience=",
+            ])
+            .args(["--requests-per-second=", "--bytes-per-second="])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -7,6 +7,7 @@
 use crate::admin_token;
 use crate::cli::failure::{Failure, Result};
 use crate::config::{self, Config, Flags};
+use crate::identities;
 use crate::node_process::LISTENING;
 use crate::systemd;
 use crate::tls::Keeper;
@@ -22,6 +23,8 @@ use tokio::sync::oneshot;
 
 /// Threads that read pages of events: enough for two cores, and two more that may wait for a disk.
 const READ_THREADS: usize = 4;
+/// How much less important these threads are, in the units of nice(1).
+const READ_NICE: i32 = 10;
 /// The exit status that shells report for an interrupted process.
 const EXIT_INTERRUPTED: i32 = 130;
 
@@ -36,14 +39,26 @@ pub(crate) fn run(flags: &Flags) -> Result {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(READ_THREADS)
+        .on_thread_start(yield_to_writes)
         .build()?;
     runtime.block_on(serve(&config, metrics))
+}
+
+/// Makes a thread that reads pages of events less important than the one that serves and those that write: readers of
+/// history take what writers leave. It changes only the order in which threads get a busy core.
+fn yield_to_writes() {
+    if let Err(error) = rustix::process::setpriority_process(None, READ_NICE) {
+        tracing::debug!(%error, "threads that read have the priority of all others");
+    }
 }
 
 async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     let signals = Signals::new()?;
     let keeper = config.tls.as_ref().map(|files| Keeper::begin(files, &metrics)).transpose();
     let keeper = keeper.map_err(Failure::usage)?;
+    let rules =
+        config.identities.as_ref().map(|sources| identities::Keeper::begin(sources, &metrics)).transpose();
+    let rules = rules.map_err(Failure::usage)?;
     // Before the data is opened, so that a port in use costs nothing.
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Failure::local(format!("cannot listen on {}: {error}", config.listen))
@@ -57,14 +72,7 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
 
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
-    let http_options = HttpOptions {
-        access: config.access,
-        keep_alive: config.keep_alive,
-        web: web(config),
-        page: config.page,
-        tls: keeper.as_ref().map(Keeper::tls),
-        ..HttpOptions::default()
-    };
+    let http_options = http_options(config, keeper.as_ref(), rules);
     match keeper {
         Some(keeper) => tokio::spawn(keeper.run()),
         None => tokio::spawn(ignore_hangups(signal(SignalKind::hangup())?)),
@@ -123,6 +131,24 @@ fn web(config: &Config) -> WebRules {
         HostRule::Any
     };
     WebRules { hosts, origins: config.allowed_origins.clone() }
+}
+
+fn http_options(config: &Config, keeper: Option<&Keeper>, rules: Option<identities::Keeper>) -> HttpOptions {
+    let mut options = HttpOptions {
+        access: config.access,
+        keep_alive: config.keep_alive,
+        allowance: config.allowance,
+        subscribers_max: config.subscribers_max,
+        web: web(config),
+        page: config.page,
+        tls: keeper.map(Keeper::tls),
+        ..HttpOptions::default()
+    };
+    if let Some(rules) = rules {
+        options.identities = rules.rules();
+        tokio::spawn(rules.run());
+    }
+    options
 }
 
 fn options(config: &Config) -> runtime::Options {

@@ -3,24 +3,18 @@
 //! The files are read again on SIGHUP and when they change, which a look every 10 seconds notices. If the new files are not
 //! usable, the node keeps the certificate that it has, says why in the log, and counts it.
 
+use crate::watched::{LOOK_EVERY, ReadError, Versions, read};
 use http_server::{Certificate, Pem, Tls, TlsError};
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use telemetry::Metrics;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How long before its end the log begins to warn about a certificate, and how often it does.
 const WARN_BEFORE: Duration = Duration::from_secs(14 * 86_400);
 const WARN_EVERY: Duration = Duration::from_secs(86_400);
-/// The most bytes of one file.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Where certificate and key are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,19 +27,13 @@ pub(crate) struct Files {
 /// Why the files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("{} is longer than 1 MiB", path.display())]
-    TooLong { path: PathBuf },
+    #[error(transparent)]
+    Unread(#[from] ReadError),
     #[error("cannot use {} with {}: {source}", certificate.display(), key.display())]
     Unusable { certificate: PathBuf, key: PathBuf, source: TlsError },
     #[error("{} has expired, and the certificate in use has not", path.display())]
     Expired { path: PathBuf },
 }
-
-/// What tells one version of the files from another.
-#[derive(Debug, PartialEq, Eq)]
-struct Versions(Vec<Option<(u64, u64, i64, i64)>>);
 
 impl Files {
     /// Reads and checks the files.
@@ -64,23 +52,8 @@ impl Files {
 
     fn versions(&self) -> Versions {
         let paths = [Some(&self.certificate), Some(&self.key), self.client_authorities.as_ref()];
-        let version = |path: &PathBuf| {
-            let found = std::fs::metadata(path).ok()?;
-            Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
-        };
-        Versions(paths.into_iter().flatten().map(version).collect())
+        Versions::of(paths.into_iter().flatten())
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(LoadError::TooLong { path: path.to_owned() });
-    }
-    Ok(bytes)
 }
 
 /// Keeps the certificate in use that of the files.
@@ -104,7 +77,7 @@ impl Keeper {
         let certificate = files.load()?;
         metrics.tls.certificate_expires(certificate.expires());
         let hangup = signal(SignalKind::hangup())
-            .map_err(|source| LoadError::Unreadable { path: files.certificate.clone(), source })?;
+            .map_err(|source| ReadError::Unreadable { path: files.certificate.clone(), source })?;
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let tls = Arc::new(Tls::new(certificate));

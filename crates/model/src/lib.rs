@@ -87,8 +87,8 @@ pub use schedule::{
     ScheduleDefinition, ScheduleRules, ScheduleRun, ScheduleStep, Timing,
 };
 pub use token::{
-    AUDIT_STREAM, Audited, BadTokenId, ChangeToken, Role, SYSTEM_PREFIX, TokenChange, TokenHash, TokenId,
-    TokenSettings, is_system_name,
+    AUDIT_STREAM, Allowance, Audited, BadTokenId, ChangeToken, Role, SYSTEM_PREFIX, TokenChange, TokenHash,
+    TokenId, TokenSettings, is_system_name,
 };
 pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

@@ -278,6 +278,17 @@ pub const TOKEN_TTL_MS_MAX: u64 = 10 * 366 * 24 * 60 * 60 * 1_000;
 pub const GIVEN_TOKEN_BYTES_MIN: usize = 32;
 /// Bytes of a token as clients send it.
 pub const TOKEN_BYTES_MAX: usize = 512;
+/// Bytes of a token that another service has signed.
+pub const JWT_BYTES_MAX: usize = 8 << 10;
+/// Such tokens that a node remembers to have verified.
+pub const JWTS_REMEMBERED_MAX: usize = 4_096;
+/// The bounds of what a token may use in a second. The bytes have a lower one, so that one page of events is paid for in
+/// minutes.
+pub const REQUESTS_PER_SECOND_MAX: u64 = 1_000_000;
+pub const BYTES_PER_SECOND_MIN: u64 = 16 << 10;
+pub const BYTES_PER_SECOND_MAX: u64 = 8 << 30;
+/// The smallest limit that a token can have for the body of a request.
+pub const BODY_BYTES_MAX_MIN: u64 = 1 << 10;
 /// How often at most a node records that a token is in use.
 pub const TOKEN_USE_EVERY_MS: u64 = 60 * 60 * 1_000;
 /// Bytes of each text of an audited command.

@@ -10,6 +10,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::RangeInclusive;
 use core::str::FromStr;
 
 /// Identifies a token. It is no secret: it is in each token, in lists, and in the audit stream.
@@ -20,11 +21,18 @@ impl TokenId {
     /// The token that the configuration of the node gives. It is the only one that can be replaced.
     pub const INITIAL: Self = Self(0);
     const INITIAL_TEXT: &'static str = "initial";
+    /// In the audit stream: the caller has no token of the store. The name says who it is.
+    pub const EXTERNAL: Self = Self(u64::MAX);
+    const EXTERNAL_TEXT: &'static str = "external";
 }
 
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::INITIAL { f.write_str(Self::INITIAL_TEXT) } else { write!(f, "{:016x}", self.0) }
+        match *self {
+            Self::INITIAL => f.write_str(Self::INITIAL_TEXT),
+            Self::EXTERNAL => f.write_str(Self::EXTERNAL_TEXT),
+            Self(id) => write!(f, "{id:016x}"),
+        }
     }
 }
 
@@ -47,8 +55,11 @@ impl FromStr for TokenId {
         if text == Self::INITIAL_TEXT {
             return Ok(Self::INITIAL);
         }
+        if text == Self::EXTERNAL_TEXT {
+            return Ok(Self::EXTERNAL);
+        }
         match parse_hex(text, 16) {
-            Some(id) if id as u64 != Self::INITIAL.0 => Ok(Self(id as u64)),
+            Some(id) if ![Self::INITIAL.0, Self::EXTERNAL.0].contains(&(id as u64)) => Ok(Self(id as u64)),
             _ => Err(BadTokenId),
         }
     }
@@ -85,6 +96,55 @@ impl Role {
     }
 }
 
+/// How much the holder of a token may use. What is absent is limited only by what the node allows all of its clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests a second, and as many at once after a quiet second.
+    pub requests_per_second: Option<u64>,
+    /// Bytes of bodies a second, of requests and responses together.
+    pub bytes_per_second: Option<u64>,
+    /// Subscriptions and watches at the same time.
+    pub subscribers_max: Option<u64>,
+    /// Bytes of one request's body.
+    pub body_bytes_max: Option<u64>,
+}
+
+impl Allowance {
+    /// The names of its parts, in the order of [`Self::parts`].
+    pub const NAMES: [&'static str; 4] =
+        ["requests_per_second", "bytes_per_second", "subscribers_max", "body_bytes_max"];
+
+    /// Its parts, in an order that never changes: formats depend on it.
+    #[must_use]
+    pub const fn parts(&self) -> [Option<u64>; 4] {
+        [self.requests_per_second, self.bytes_per_second, self.subscribers_max, self.body_bytes_max]
+    }
+
+    /// The allowance with these parts.
+    #[must_use]
+    pub const fn of_parts(parts: [Option<u64>; 4]) -> Self {
+        let [requests_per_second, bytes_per_second, subscribers_max, body_bytes_max] = parts;
+        Self { requests_per_second, bytes_per_second, subscribers_max, body_bytes_max }
+    }
+
+    /// What each part may be.
+    #[must_use]
+    pub const fn ranges() -> [RangeInclusive<u64>; 4] {
+        [
+            1..=limits::REQUESTS_PER_SECOND_MAX,
+            limits::BYTES_PER_SECOND_MIN..=limits::BYTES_PER_SECOND_MAX,
+            0..=limits::SUBSCRIBERS_MAX as u64,
+            limits::BODY_BYTES_MAX_MIN..=limits::BODY_BYTES_MAX as u64,
+        ]
+    }
+
+    /// Whether nothing is limited.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What a token may do, and for whom it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSettings<'a> {
@@ -94,6 +154,7 @@ pub struct TokenSettings<'a> {
     pub prefixes: Vec<Cow<'a, str>>,
     /// A note for people; may be empty.
     pub name: Cow<'a, str>,
+    pub allowance: Allowance,
 }
 
 impl TokenSettings<'_> {
@@ -104,6 +165,7 @@ impl TokenSettings<'_> {
             role: self.role,
             prefixes: self.prefixes.into_iter().map(|prefix| prefix.into_owned().into()).collect(),
             name: self.name.into_owned().into(),
+            allowance: self.allowance,
         }
     }
 
@@ -196,6 +258,7 @@ mod tests {
             role,
             prefixes: prefixes.iter().map(|prefix| Cow::Borrowed(*prefix)).collect(),
             name: "".into(),
+            allowance: Allowance::default(),
         };
         for (role, prefixes, name, covers) in [
             (Role::Read, &[][..], "orders-1", true),

@@ -3,7 +3,8 @@
 use crate::{Ask, Id, Keep, Sent, Simple, SimpleOutcome, draw, queue, reaction};
 use model::limits::{AUDIT_EVENTS_MAX, TOKENS_MAX};
 use model::{
-    Audited, ChangeToken, Command, Role, TokenChange, TokenHash, TokenId, TokenSettings, limit_key_hash,
+    Allowance, Audited, ChangeToken, Command, Role, TokenChange, TokenHash, TokenId, TokenSettings,
+    limit_key_hash,
 };
 use seeded_rng::Rng;
 
@@ -155,6 +156,8 @@ fn change(rng: &mut Rng) -> ChangeToken<'static> {
                 role: rng.pick(&Role::ALL),
                 prefixes: (0..rng.below(3)).map(|at| format!("p{at}-").into()).collect(),
                 name: rng.pick(&["", "ops"]).into(),
+                allowance: rng
+                    .pick(&[Allowance::default(), Allowance::of_parts([Some(7), None, None, Some(2_048)])]),
             },
             ttl_ms: rng.pick(&[None, Some(1_000), Some(u64::MAX)]),
         },

@@ -82,6 +82,10 @@ families! {
         "Attempts to read a new certificate that failed: the node still uses the old one; alert on any";
     TLS_HANDSHAKES_FAILED = Counter "mainstay_tls_handshakes_failed" None []
         "Connections that ended before TLS was set up, for example because the client does not trust the certificate";
+    IDENTITIES_RELOADS_FAILED = Counter "mainstay_identities_reloads_failed" None []
+        "Attempts to read changed rules for callers without a token of the store that failed: the node still uses the old ones; alert on any";
+    LIMITED = Counter "mainstay_limited" None ["limit", "of"]
+        "Requests refused, and streams made to wait, because a token (`of` is `token`) or all clients together (`node`) had reached a limit";
 
     EVENTS_APPENDED = Counter "mainstay_events_appended" None []
         "Events appended";

@@ -2,6 +2,7 @@
 
 use crate::catalogue::{self as cat, Family, Kind, Queue};
 use crate::instrument::{Counter, Gauge, Histogram, TimeGauge};
+use crate::limited::{LimitOf, Limited};
 use crate::metrics::Metrics;
 use crate::process::{Process, seconds_since_1970};
 use crate::task_queues::{TaskQueues, TaskTypeFigures};
@@ -78,7 +79,16 @@ impl Scrape {
         let tls = &self.metrics.tls;
         out.optional(&cat::TLS_EXPIRES, tls.expires_in())?;
         out.counter(&cat::TLS_RELOADS_FAILED, &tls.reloads_failed)?;
-        out.counter(&cat::TLS_HANDSHAKES_FAILED, &tls.handshakes_failed)
+        out.counter(&cat::TLS_HANDSHAKES_FAILED, &tls.handshakes_failed)?;
+        out.counter(&cat::IDENTITIES_RELOADS_FAILED, &self.metrics.identities_reloads_failed)?;
+        out.family(&cat::LIMITED, |mut metric| {
+            for (limited, of) in Limited::ALL.into_iter().flat_map(|one| LimitOf::ALL.map(|of| (one, of))) {
+                let labels = [("limit", limited.as_str()), ("of", of.as_str())];
+                let n = self.metrics.limited.of(limited, of).get();
+                metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&n, None)?;
+            }
+            Ok(())
+        })
     }
 
     fn writes(&self, out: &mut Out<'_>) -> Result<(), Error> {

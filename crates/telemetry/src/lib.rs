@@ -17,6 +17,7 @@
 pub mod catalogue;
 pub mod encode;
 pub mod instrument;
+pub mod limited;
 mod lines;
 pub mod logging;
 pub mod metrics;
@@ -31,6 +32,7 @@ pub mod trace;
 
 pub use catalogue::Queue;
 pub use encode::CONTENT_TYPE;
+pub use limited::{LimitMetrics, LimitOf, Limited};
 pub use logging::{LogError, LogFormat, init_logging};
 pub use metrics::{Build, Metrics};
 pub use route::Route;

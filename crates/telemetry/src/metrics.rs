@@ -2,6 +2,7 @@
 
 use crate::catalogue::Queue;
 use crate::instrument::{COUNTS, Counter, DURATIONS, Gauge, Histogram, SIZES, TimeGauge, WAITS};
+use crate::limited::LimitMetrics;
 use crate::queue::{QueueFigures, Queues};
 use crate::route::Route;
 use crate::subscribers::{ReaderFigures, Subscribers};
@@ -63,6 +64,8 @@ pub struct Metrics {
     pub last_visible: TimeGauge,
     pub subscribers: Subscribers,
     pub tls: TlsMetrics,
+    pub limited: LimitMetrics,
+    pub identities_reloads_failed: Counter,
     queues: Queues,
     routes: Mutex<Vec<Arc<Route>>>,
     pub(crate) build: Build,
@@ -157,6 +160,8 @@ impl Metrics {
             last_visible: TimeGauge::default(),
             subscribers: Subscribers::default(),
             tls: TlsMetrics::default(),
+            limited: LimitMetrics::default(),
+            identities_reloads_failed: Counter::default(),
             queues: Queues::default(),
             routes: Mutex::default(),
             build,

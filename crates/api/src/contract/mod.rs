@@ -43,6 +43,7 @@ const DENIALS: &[Code] = &[
     Code::TokenExpired,
     Code::NotPermitted,
     Code::TooManyAttempts,
+    Code::LimitReached,
     // Its tokens are not known yet.
     Code::NotReady,
 ];

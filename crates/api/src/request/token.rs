@@ -7,14 +7,16 @@ use crate::media;
 use crate::problem::{Problem, Result};
 use crate::request::head::Head;
 use crate::request::object::{
-    Known, invalid, missing, read_array, read_duration_in, read_object, read_optional_text, read_text,
+    Known, invalid, missing, read_array, read_duration_in, read_number_in, read_object, read_optional_text,
+    read_text,
 };
 use crate::request::query::ListNames;
 use http::HeaderMap;
-use model::{Role, TokenId, TokenSettings, limits};
+use model::{Allowance, Role, TokenId, TokenSettings, limits};
 use std::borrow::Cow;
 
-const MEMBERS: &str = "`role`, `prefixes`, `name` and `expires_after`";
+const MEMBERS: &str = "`role`, `prefixes`, `name`, `expires_after`, and limits: `requests_per_second`, `bytes_per_second`, \
+     `subscribers_max` and `body_bytes_max`";
 
 /// A token to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,7 @@ pub fn create(headers: &HeaderMap, body: &[u8]) -> Result<NewToken> {
     head.refuse_key("a token is shown once, so it cannot be stored as the response to a key")?;
     let mut reader = Reader::new(body)?;
     let (mut role, mut prefixes, mut name, mut ttl_ms) = (None, Vec::new(), String::new(), None);
+    let mut allowance = Allowance::default().parts();
     read_object(&mut reader, MEMBERS, |member, reader| {
         match member {
             "role" => role = Some(read_role(reader)?),
@@ -63,13 +66,17 @@ pub fn create(headers: &HeaderMap, body: &[u8]) -> Result<NewToken> {
             "expires_after" => {
                 ttl_ms = read_duration_in(reader, limits::TOKEN_TTL_MS_MIN..=limits::TOKEN_TTL_MS_MAX)?;
             }
-            _ => return Ok(Known::No),
+            part => match Allowance::NAMES.iter().position(|name| *name == part) {
+                Some(at) => allowance[at] = read_number_in(reader, Allowance::ranges()[at].clone())?,
+                None => return Ok(Known::No),
+            },
         }
         Ok(Known::Yes)
     })?;
     reader.end()?;
     let role = role.ok_or_else(|| missing("role"))?;
-    Ok(NewToken { settings: TokenSettings { role, prefixes, name: Cow::Owned(name) }, ttl_ms })
+    let allowance = Allowance::of_parts(allowance);
+    Ok(NewToken { settings: TokenSettings { role, prefixes, name: Cow::Owned(name), allowance }, ttl_ms })
 }
 
 fn read_role(reader: &mut Reader<'_>) -> Result<Role> {
@@ -124,10 +131,22 @@ mod tests {
             role: Role::Write,
             prefixes: vec!["orders-".into(), "żółw".into()],
             name: "billing".into(),
+            allowance: Allowance::default(),
         };
         assert_eq!(created, Ok(NewToken { settings, ttl_ms: Some(90 * 86_400_000) }));
-        let bare = TokenSettings { role: Role::Admin, prefixes: Vec::new(), name: "".into() };
-        assert_eq!(read(r#"{"role":"admin"}"#), Ok(NewToken { settings: bare, ttl_ms: None }));
+        let bare = TokenSettings {
+            role: Role::Admin,
+            prefixes: Vec::new(),
+            name: "".into(),
+            allowance: Allowance::default(),
+        };
+        assert_eq!(read(r#"{"role":"admin"}"#), Ok(NewToken { settings: bare.clone(), ttl_ms: None }));
+        let limited = r#"{"role":"admin","requests_per_second":5,"bytes_per_second":16384,"subscribers_max":0,"body_bytes_max":1024}"#;
+        let allowance = Allowance::of_parts([Some(5), Some(16_384), Some(0), Some(1_024)]);
+        assert_eq!(
+            read(limited),
+            Ok(NewToken { settings: TokenSettings { allowance, ..bare }, ttl_ms: None })
+        );
         let many = format!(r#"{{"role":"read","prefixes":[{}"a"]}}"#, "\"a\",".repeat(16));
         for (body, code) in [
             ("{}", Code::MissingMember),
@@ -142,6 +161,11 @@ mod tests {
             (r#"{"role":"read","expires_after":"0s"}"#, Code::InvalidMember),
             (r#"{"role":"read","expires_after":"90"}"#, Code::InvalidMember),
             (r#"{"role":"read","name":"a\u0000"}"#, Code::InvalidMember),
+            (r#"{"role":"read","requests_per_second":0}"#, Code::InvalidMember),
+            (r#"{"role":"read","bytes_per_second":16383}"#, Code::InvalidMember),
+            (r#"{"role":"read","subscribers_max":1025}"#, Code::InvalidMember),
+            (r#"{"role":"read","body_bytes_max":1023}"#, Code::InvalidMember),
+            (r#"{"role":"read","body_bytes_max":8388609}"#, Code::InvalidMember),
         ] {
             assert_eq!(read(body), Err(code), "{body}");
         }

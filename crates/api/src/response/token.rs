@@ -2,7 +2,7 @@
 
 use crate::json;
 use crate::time::write_wall;
-use model::{TokenId, TokenSettings, Wall};
+use model::{Allowance, TokenId, TokenSettings, Wall};
 
 /// Everything about one token but its secret.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,13 @@ fn write_members(out: &mut Vec<u8>, token: &Token<'_>) {
     }
     out.extend_from_slice(b"],\"name\":");
     json::write_text(out, &token.settings.name);
+    for (name, part) in Allowance::NAMES.iter().zip(token.settings.allowance.parts()) {
+        let Some(part) = part else { continue };
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        json::write_number(out, part);
+    }
     for (name, moment) in
         [("created", Some(token.created)), ("expires", token.expires), ("last_used", token.used)]
     {

@@ -1,14 +1,18 @@
 //! The rows of tokens. They are about all of a shard's slots, and so they are in its first one.
 
 use super::key::{Fill, PREFIX_BYTES, Take, kind};
-use super::value::{LAYOUT, layout};
-use crate::token::{get_hash, get_optional, get_settings, put_hash, put_optional, put_settings};
+use super::value::LAYOUT;
+use crate::token::{
+    get_allowance, get_hash, get_optional, get_settings, put_allowance, put_hash, put_optional, put_settings,
+};
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
 use model::{KeyRange, Namespace, Slot, TokenHash, TokenId, TokenSettings, Wall};
 
 /// Bytes of the key of a token's row.
 const KEY_BYTES: usize = PREFIX_BYTES + 8;
+/// The layout of a token with an allowance, which is behind everything else.
+const LIMITED: u8 = 2;
 
 /// The key of a token's row in the shard whose first slot is `first`.
 #[must_use]
@@ -75,11 +79,15 @@ impl<'a> TokenRow<'a> {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         let mut writer = Writer::new(&mut out);
-        writer.u8(LAYOUT);
+        let is_limited = !self.settings.allowance.is_unlimited();
+        writer.u8(if is_limited { LIMITED } else { LAYOUT });
         put_hash(&mut writer, self.hash);
         put_settings(&mut writer, &self.settings);
         writer.u64(self.created.0);
         put_optional(&mut writer, self.expires.map(|expires| expires.0));
+        if is_limited {
+            put_allowance(&mut writer, &self.settings.allowance);
+        }
         out
     }
 
@@ -87,13 +95,19 @@ impl<'a> TokenRow<'a> {
     /// [`FormatError`] when these are not the bytes of a token's row.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes);
-        layout(&mut reader, "token row")?;
-        let row = Self {
+        let layout = reader.u8()?;
+        if !matches!(layout, LAYOUT | LIMITED) {
+            return Err(FormatError::invalid("token row", u64::from(layout)));
+        }
+        let mut row = Self {
             hash: get_hash(&mut reader)?,
             settings: get_settings(&mut reader)?,
             created: Wall(reader.u64()?),
             expires: get_optional(&mut reader)?.map(Wall),
         };
+        if layout == LIMITED {
+            row.settings.allowance = get_allowance(&mut reader)?;
+        }
         reader.end()?;
         Ok(row)
     }

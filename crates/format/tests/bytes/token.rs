@@ -6,8 +6,8 @@ use crate::samples::{CLOCK, Sample};
 use format::row::{TokenRow, parse_token_key, token_key, token_use_key, tokens_key};
 use format::{FormatError, entry, outcome};
 use model::{
-    Audited, Behaviour, ChangeToken, Command, DeleteStream, Expected, Outcome, Refusal, Role, Slot,
-    StreamName, TokenChange, TokenHash, TokenId, TokenSettings, Wall,
+    Allowance, Audited, Behaviour, ChangeToken, Command, DeleteStream, Expected, Outcome, Refusal, Role,
+    Slot, StreamName, TokenChange, TokenHash, TokenId, TokenSettings, Wall,
 };
 
 const ID: TokenId = TokenId(0x0123_4567_89ab_cdef);
@@ -18,11 +18,17 @@ fn settings() -> TokenSettings<'static> {
         role: Role::Write,
         prefixes: vec!["orders-".into(), "żółw".into()],
         name: "billing service".into(),
+        allowance: Allowance::default(),
     }
 }
 
 fn bare(role: Role) -> TokenSettings<'static> {
-    TokenSettings { role, prefixes: Vec::new(), name: "".into() }
+    TokenSettings { role, prefixes: Vec::new(), name: "".into(), allowance: Allowance::default() }
+}
+
+fn limited() -> TokenSettings<'static> {
+    let allowance = Allowance::of_parts([Some(100), Some(1 << 20), None, Some(64 << 10)]);
+    TokenSettings { allowance, ..settings() }
 }
 
 fn commands() -> Vec<(&'static str, Command<'static>)> {
@@ -42,6 +48,7 @@ fn commands() -> Vec<(&'static str, Command<'static>)> {
         ("create-token", change(ID, create(settings(), Some(90 * 86_400_000)))),
         ("create-token-bare", change(TokenId::INITIAL, create(bare(Role::Admin), None))),
         ("create-token-reader", change(ID, create(bare(Role::Read), None))),
+        ("create-token-limited", change(ID, create(limited(), Some(1)))),
         ("revoke-token", change(ID, TokenChange::Revoke)),
         ("use-token", change(ID, TokenChange::Use)),
         ("audited", audited(Command::DeleteStream(delete))),
@@ -62,11 +69,12 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
     ]
 }
 
-fn rows() -> [TokenRow<'static>; 2] {
+fn rows() -> [TokenRow<'static>; 3] {
     let created = Wall(1_764_381_600_000);
     [
         TokenRow { hash: HASH, settings: settings(), created, expires: Some(Wall(created.0 + 7)) },
         TokenRow { hash: HASH, settings: bare(Role::Admin), created, expires: None },
+        TokenRow { hash: HASH, settings: limited(), created, expires: None },
     ]
 }
 
@@ -83,17 +91,21 @@ fn encode_outcome(value: &Outcome) -> Vec<u8> {
 }
 
 pub(crate) fn samples() -> Vec<Sample> {
-    let [full, bare] = rows().map(|row| row.encode());
+    let [full, bare, limited] = rows().map(|row| row.encode());
     let commands = commands().into_iter().map(|(name, command)| (name, encode(&command)));
     let outcomes = outcomes().into_iter().map(|(name, outcome)| (name, encode_outcome(&outcome)));
     let rows = [
         ("token-key", token_key(Slot(0), ID).to_vec()),
         ("token", full),
         ("token-bare", bare),
+        ("token-limited", limited),
         ("token-use-key", token_use_key(Slot(0), ID).to_vec()),
         ("tokens-key", tokens_key(Slot(0)).to_vec()),
     ];
-    commands.chain(outcomes).chain(rows).collect()
+    let mut samples: Vec<Sample> = commands.chain(outcomes).chain(rows).collect();
+    // What came later is at the end of the file.
+    samples.sort_by_key(|(name, _)| name.ends_with("-limited"));
+    samples
 }
 
 #[test]

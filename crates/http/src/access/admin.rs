@@ -3,7 +3,8 @@
 use super::table::hash;
 use api::access::{SECRET_BYTES, id_of, write_token};
 use model::{
-    ChangeToken, Command, Outcome, Refusal, Role, TokenChange, TokenHash, TokenId, TokenSettings, limits,
+    Allowance, ChangeToken, Command, Outcome, Refusal, Role, TokenChange, TokenHash, TokenId, TokenSettings,
+    limits,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use runtime::{Handle, Unavailable};
@@ -60,7 +61,7 @@ impl Secret {
         let (mut id, mut secret) = ([0; 8], [0; SECRET_BYTES]);
         let filled = random.fill(&mut id).and_then(|()| random.fill(&mut secret));
         filled.map_err(|_| AdminError::NoRandomBytes)?;
-        let id = TokenId(u64::from_be_bytes(id).max(1));
+        let id = TokenId(u64::from_be_bytes(id).clamp(TokenId::INITIAL.0 + 1, TokenId::EXTERNAL.0 - 1));
         Ok(Self(write_token(id, &secret)))
     }
 
@@ -140,7 +141,12 @@ async fn read(handle: &Handle) -> Result<Vec<TokenView>, AdminError> {
 }
 
 async fn put(handle: &Handle, token: TokenId, secret: &Secret, name: &'static str) -> Result<(), AdminError> {
-    let settings = TokenSettings { role: Role::Admin, prefixes: Vec::new(), name: name.into() };
+    let settings = TokenSettings {
+        role: Role::Admin,
+        prefixes: Vec::new(),
+        name: name.into(),
+        allowance: Allowance::default(),
+    };
     let change = TokenChange::Create { hash: secret.hash(), settings, ttl_ms: None };
     let pending = handle.submit(Command::ChangeToken(ChangeToken { token, change }));
     match pending.map_err(AdminError::Unavailable)?.await.map_err(AdminError::Unavailable)? {

@@ -1,7 +1,8 @@
 //! Ends what a token has begun, when the token is not valid any more: requests that wait, and streamed responses. A
 //! response that has begun ends with the problem, in the form of the response.
 
-use super::table::{Known, Table};
+use super::identities::Identities;
+use super::table::{Known, Source, Table};
 use super::tokens::{Tokens, expired, unknown};
 use crate::read::framing::problem_message;
 use crate::response::{Aborted, EVENTS, Response, ResponseBody, Result, problem_line};
@@ -10,7 +11,8 @@ use bytes::Bytes;
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt as _, stream};
 use http::header::CONTENT_TYPE;
-use std::future::Future;
+use model::Wall;
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,31 +26,54 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Ending {
     tokens: Arc<Tokens>,
     token: Arc<Known>,
+    expires: Option<Wall>,
     table: watch::Receiver<Option<Arc<Table>>>,
+    identities: watch::Receiver<Arc<Identities>>,
 }
 
 impl Ending {
-    pub(super) fn new(tokens: Arc<Tokens>, token: Arc<Known>) -> Self {
-        Self { table: tokens.watch(), tokens, token }
+    /// `certified` is the end of the certificate that stands for a token.
+    pub(super) fn new(tokens: Arc<Tokens>, token: Arc<Known>, certified: Option<Wall>) -> Self {
+        let expires = token.expires().into_iter().chain(certified).min();
+        Self { table: tokens.watch(), identities: tokens.watch_identities(), tokens, token, expires }
+    }
+
+    fn is_held(&mut self) -> bool {
+        match self.token.source() {
+            Source::Row(_) => {
+                self.table.borrow_and_update().as_deref().is_some_and(|table| table.holds(&self.token))
+            }
+            _ => self.identities.borrow_and_update().hold(&self.token),
+        }
+    }
+
+    /// Resolves when another answer is possible, but for the time.
+    async fn changed(&mut self) {
+        let changed = match self.token.source() {
+            Source::Row(_) => self.table.changed().await,
+            _ => self.identities.changed().await,
+        };
+        if changed.is_err() {
+            // Nobody will change it any more.
+            pending::<()>().await;
+        }
     }
 
     /// Resolves when the token is not valid any more.
     async fn ended(mut self) -> Box<Problem> {
         loop {
-            let is_held =
-                self.table.borrow_and_update().as_deref().is_some_and(|table| table.holds(&self.token));
-            if !is_held {
+            if !self.is_held() {
                 return unknown();
             }
-            if self.token.is_expired(self.tokens.now()) {
+            let now = self.tokens.now();
+            if self.expires.is_some_and(|expires| now >= expires) {
                 return expired();
             }
-            if self.token.expires().is_none() {
-                // The sender lives as long as this does.
-                let _ = self.table.changed().await;
+            if self.expires.is_none() {
+                self.changed().await;
             } else {
                 tokio::select! {
-                    _ = self.table.changed() => {}
+                    () = self.changed() => {}
                     () = sleep(LOOK_AGAIN) => {}
                 }
             }

@@ -1,5 +1,7 @@
 //! The tokens of the store, by id.
 
+use super::identities::Key;
+use crate::allowance::Meter;
 use model::{TokenHash, TokenId, TokenSettings, Wall};
 use ring::digest::{SHA256, digest};
 use shard::query::TokenView;
@@ -7,19 +9,47 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use subtle::ConstantTimeEq as _;
+use telemetry::LimitOf;
 
-/// A token as the state has it. Its secret is not here.
+/// Who vouches for a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The state has a row with this hash of the token.
+    Row(TokenHash),
+    /// A rule names the client's certificate.
+    Certificate,
+    /// Another service has signed the token with this key.
+    Jwt(Box<Key>),
+}
+
+/// A token as the state has it, or what stands for one. Its secret is not here.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) id: TokenId,
-    hash: TokenHash,
+    source: Source,
     pub(crate) settings: TokenSettings<'static>,
     expires: Option<Wall>,
+    /// What it may use; `None` if that is not limited.
+    pub(crate) meter: Option<Arc<Meter>>,
     /// When its use was last recorded, in milliseconds of wall; 0 if never.
     noted: AtomicU64,
 }
 
 impl Known {
+    /// A caller who has no token of the store.
+    pub(crate) fn elsewhere(
+        source: Source,
+        settings: TokenSettings<'static>,
+        expires: Option<Wall>,
+        meter: Option<Arc<Meter>>,
+    ) -> Self {
+        Self { id: TokenId::EXTERNAL, source, settings, expires, meter, noted: AtomicU64::new(0) }
+    }
+
+    pub(super) const fn source(&self) -> &Source {
+        &self.source
+    }
+
     /// When it is valid no longer.
     pub(super) fn expires(&self) -> Option<Wall> {
         self.expires
@@ -31,6 +61,9 @@ impl Known {
 
     /// Whether its use should be recorded now. True at most once in `every_ms`.
     pub(super) fn should_note(&self, now: Wall, every_ms: u64) -> bool {
+        if !matches!(self.source, Source::Row(_)) {
+            return false;
+        }
         let noted = self.noted.load(Ordering::Relaxed);
         now.0.saturating_sub(noted) >= every_ms
             && self.noted.compare_exchange(noted, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
@@ -45,11 +78,16 @@ impl Table {
     /// A table of what was read. What `before` knows of their use is kept.
     pub(super) fn new(found: Vec<TokenView>, before: Option<&Self>) -> Self {
         let known = |view: TokenView| {
-            let noted = before.and_then(|before| before.0.get(&view.id)).map(|known| &known.noted);
+            let before = before.and_then(|before| before.0.get(&view.id));
+            let allowance = view.settings.allowance;
+            let meter = before.and_then(|known| known.meter.clone()).filter(|meter| meter.is_for(&allowance));
+            let meter = meter.or_else(|| Meter::new(LimitOf::Token, allowance));
+            let noted = before.map(|known| &known.noted);
             let noted = noted.map_or(0, |noted| noted.load(Ordering::Relaxed));
             let noted = noted.max(view.used.map_or(0, |used| used.0));
-            let (id, hash, settings, expires) = (view.id, view.hash, view.settings, view.expires);
-            (id, Arc::new(Known { id, hash, settings, expires, noted: AtomicU64::new(noted) }))
+            let (id, source, settings, expires) =
+                (view.id, Source::Row(view.hash), view.settings, view.expires);
+            (id, Arc::new(Known { id, source, settings, expires, meter, noted: AtomicU64::new(noted) }))
         };
         Self(found.into_iter().map(known).collect())
     }
@@ -59,7 +97,7 @@ impl Table {
     pub(super) fn find(&self, text: &str) -> Option<&Arc<Known>> {
         let by_id = api::access::id_of(text).and_then(|id| self.0.get(&id));
         let candidate = by_id.or_else(|| self.0.get(&TokenId::INITIAL))?;
-        let TokenHash(known) = &candidate.hash;
+        let Source::Row(TokenHash(known)) = &candidate.source else { return None };
         let TokenHash(sent) = hash(text);
         bool::from(known.ct_eq(&sent)).then_some(candidate)
     }
@@ -67,7 +105,7 @@ impl Table {
     /// Whether it still holds this token, unchanged.
     pub(super) fn holds(&self, token: &Known) -> bool {
         self.0.get(&token.id).is_some_and(|known| {
-            known.hash == token.hash && known.settings == token.settings && known.expires == token.expires
+            known.source == token.source && known.settings == token.settings && known.expires == token.expires
         })
     }
 }
@@ -83,10 +121,15 @@ pub(crate) fn hash(token: &str) -> TokenHash {
 mod tests {
     use super::*;
     use api::access::write_token;
-    use model::Role;
+    use model::{Allowance, Role};
 
     fn view(id: TokenId, token: &str) -> TokenView {
-        let settings = TokenSettings { role: Role::Read, prefixes: Vec::new(), name: "".into() };
+        let settings = TokenSettings {
+            role: Role::Read,
+            prefixes: Vec::new(),
+            name: "".into(),
+            allowance: Allowance::default(),
+        };
         TokenView { id, hash: hash(token), settings, created: Wall(0), expires: None, used: None }
     }
 

@@ -10,9 +10,11 @@
 //! applied here. If the node cannot be read, it cannot have acknowledged a change either, and the last table holds.
 
 use super::attempts::{Attempts, Peer};
+use super::identities::Identities;
 use super::not_ready;
 use super::table::{Known, Table};
 use crate::response::Result;
+use crate::tls::PeerIdentity;
 use api::{Code, Problem};
 use format::row::tokens_key;
 use model::{ChangeToken, Command, Slot, TokenChange, Wall, limits};
@@ -34,6 +36,7 @@ pub(crate) struct Tokens {
     handle: Handle,
     /// `None` until the state has been read for the first time.
     table: watch::Sender<Option<Arc<Table>>>,
+    identities: watch::Receiver<Arc<Identities>>,
     /// One read at a time, so that no table replaces a later one.
     renewing: sync::Mutex<()>,
     /// There has been an administrator since the start. Before that, the node makes one, and no token is known to be wrong.
@@ -52,10 +55,15 @@ impl Drop for Tokens {
 
 impl Tokens {
     /// Begins to keep the table.
-    pub(super) fn keep(handle: &Handle, attempts_burst: u32) -> Arc<Self> {
+    pub(super) fn keep(
+        handle: &Handle,
+        attempts_burst: u32,
+        identities: watch::Receiver<Arc<Identities>>,
+    ) -> Arc<Self> {
         let tokens = Arc::new(Self {
             handle: handle.clone(),
             table: watch::Sender::new(None),
+            identities,
             renewing: sync::Mutex::default(),
             had_admin: AtomicBool::new(false),
             attempts: Mutex::new(Attempts::new(attempts_burst)),
@@ -69,12 +77,27 @@ impl Tokens {
     /// The valid token that this text is.
     pub(super) fn find(&self, text: &str, peer: Peer) -> Result<Arc<Known>> {
         let table = self.table.borrow().clone().ok_or_else(not_ready)?;
-        match table.find(text) {
+        // The initial token may have any form, so the tokens of the store come first.
+        let found = (text.len() <= limits::TOKEN_BYTES_MAX).then(|| table.find(text)).flatten();
+        if found.is_none()
+            && let Some(verified) = self.identities.borrow().of_jwt(text, self.now())
+        {
+            return verified.map_err(|problem| match problem.code {
+                Code::TokenInvalid | Code::TokenExpired => self.failed(peer, problem),
+                _ => problem,
+            });
+        }
+        match found {
             Some(known) if !known.is_expired(self.now()) => Ok(Arc::clone(known)),
             Some(_) => Err(self.failed(peer, expired())),
             None if !self.had_admin.load(Ordering::Relaxed) => Err(not_ready()),
             None => Err(self.failed(peer, unknown())),
         }
+    }
+
+    /// Whom a certificate names.
+    pub(super) fn of_certificate(&self, identity: &PeerIdentity) -> Result<Arc<Known>> {
+        self.identities.borrow().of_certificate(identity)
     }
 
     fn failed(&self, peer: Peer, problem: Box<Problem>) -> Box<Problem> {
@@ -121,6 +144,10 @@ impl Tokens {
 
     pub(super) fn now(&self) -> Wall {
         self.handle.wall_now()
+    }
+
+    pub(super) fn watch_identities(&self) -> watch::Receiver<Arc<Identities>> {
+        self.identities.clone()
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<Option<Arc<Table>>> {

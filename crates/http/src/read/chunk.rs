@@ -29,10 +29,10 @@ impl Budget {
         }
     }
 
-    /// One part of a streamed response, with at most `events` events. It consists of two pages, because each part is
-    /// handed from one thread to another and back.
+    /// One part of a streamed response, with at most `events` events. It is small, because the thread that sends it also
+    /// serves everyone else: parts of 512 KiB to ten readers made an append wait for all of them.
     pub(super) const fn of_part(events: u64) -> Self {
-        Self { rendered_bytes: 2 * limits::READ_PAGE_BYTES, ..Self::of_page(events) }
+        Self { rendered_bytes: limits::READ_PAGE_BYTES / 4, ..Self::of_page(events) }
     }
 
     /// One look of a subscriber: little, because many of them may be slow.

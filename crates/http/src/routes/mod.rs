@@ -27,7 +27,9 @@ mod watch;
 
 pub use reactions::write_reaction_task;
 
+use crate::access::{Admitted, Ending};
 use crate::activity::Activity;
+use crate::allowance;
 use crate::context::Context;
 use crate::read;
 use crate::response::Result;
@@ -40,6 +42,7 @@ use bytes::Bytes;
 use http::{Request, request};
 use http_body::Body;
 use model::{BreakerForced, ScheduleAction};
+use std::future::Future;
 use std::sync::Arc;
 
 /// Runs an operation, if the request may run it.
@@ -51,7 +54,21 @@ where
     let (mut parts, body) = request.into_parts();
     match context.access.admit(operation, &mut parts)? {
         None => answer(context, operation, &parts, body).await,
-        Some(ending) => ending.bound(answer(context, operation, &parts, body)).await,
+        Some(Admitted { ending, meters: None }) => {
+            until(ending, answer(context, operation, &parts, body)).await
+        }
+        Some(Admitted { ending, meters: Some(meters) }) => {
+            let answer = |body| answer(context, operation, &parts, body);
+            until(ending, allowance::bound(context, operation, &parts, body, meters, answer)).await
+        }
+    }
+}
+
+/// Runs a request until its token ends.
+async fn until(ending: Option<Ending>, respond: impl Future<Output = Result>) -> Result {
+    match ending {
+        Some(ending) => ending.bound(respond).await,
+        None => respond.await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a certificate says: the end of its validity, and whom it names.
 
+use model::Wall;
 use rustls::pki_types::CertificateDer;
 use std::time::{Duration, SystemTime};
 use x509_parser::certificate::X509Certificate;
@@ -19,6 +20,8 @@ pub struct PeerIdentity {
     pub dns_names: Vec<String>,
     pub uris: Vec<String>,
     pub emails: Vec<String>,
+    /// When its certificate is valid no longer.
+    pub expires: Option<Wall>,
 }
 
 impl PeerIdentity {
@@ -30,7 +33,10 @@ impl PeerIdentity {
             (Some(name), None) => name.as_str().ok().map(str::to_owned),
             _ => None,
         };
-        let mut identity = Self { common_name, ..Self::default() };
+        let expires = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
+        // It is valid through the second that it names (RFC 5280, section 4.1.2.5).
+        let expires = Some(Wall(expires.saturating_add(1).saturating_mul(1_000)));
+        let mut identity = Self { common_name, expires, ..Self::default() };
         // An extension that cannot be read is an error: the identity would be another one.
         let alternative = certificate.subject_alternative_name().ok()?;
         for name in alternative.iter().flat_map(|names| &names.value.general_names) {

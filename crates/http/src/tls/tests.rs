@@ -66,7 +66,10 @@ fn a_certificate_says_until_when_it_is_valid_and_shows_no_key() {
 #[test]
 fn a_client_is_whom_its_certificate_names() {
     let identity = |change: fn(&mut CertificateParams)| {
-        let made = make(change);
+        let made = make(|params| {
+            params.not_after = rcgen::date_time_ymd(2031, 1, 1);
+            change(params);
+        });
         let der = CertificateDer::from_pem_slice(made.certificate.as_bytes()).unwrap();
         PeerIdentity::of(&der)
     };
@@ -84,13 +87,18 @@ fn a_client_is_whom_its_certificate_names() {
         dns_names: vec!["reports.internal".into()],
         uris: vec!["spiffe://example/reports".into()],
         emails: vec!["reports@example.com".into()],
+        // The last second of the certificate counts.
+        expires: Some(model::Wall(1_924_992_000_000 + 1_000)),
     };
     assert_eq!(named, Some(want));
     let unnamed = identity(|params| {
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.subject_alt_names.clear();
     });
-    assert_eq!(unnamed, Some(PeerIdentity::default()));
+    assert_eq!(
+        unnamed.map(|unnamed| PeerIdentity { expires: None, ..unnamed }),
+        Some(PeerIdentity::default())
+    );
     let many = identity(|params| {
         params.subject_alt_names =
             (0..100).map(|n| SanType::DnsName(format!("n{n}").try_into().unwrap())).collect();
@@ -123,6 +131,7 @@ async fn a_handshake_ends_with_whom_the_client_s_certificate_names() {
     let want = PeerIdentity {
         common_name: Some("reports".into()),
         dns_names: vec!["localhost".into()],
+        expires: identity.as_ref().unwrap().expires,
         ..Default::default()
     };
     assert_eq!(identity.as_deref(), Some(&want));

@@ -46,7 +46,7 @@ fn path(operation: Operation, name: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-fn ask(node: &Node, operation: Operation, token: Option<&str>, name: &str) -> Response {
+pub(crate) fn ask(node: &Node, operation: Operation, token: Option<&str>, name: &str) -> Response {
     let (method, path) = (operation.method(), path(operation, name));
     let body = if matches!(method, Method::Post | Method::Put) { "{}" } else { "" };
     let sent = token.map(|token| format!("Bearer {token}"));

@@ -5,6 +5,8 @@ mod abuse;
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod allowance;
+#[cfg(test)]
 mod append;
 #[cfg(test)]
 mod as_of;
@@ -24,6 +26,8 @@ mod executions;
 mod follow;
 #[cfg(test)]
 mod http2;
+#[cfg(test)]
+mod identities;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]

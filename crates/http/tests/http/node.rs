@@ -116,7 +116,7 @@ impl Node {
         if plain {
             node.until_ready();
         }
-        if asks_for_tokens {
+        if plain && asks_for_tokens {
             node.until_known();
         }
         node

@@ -16,29 +16,29 @@ const HANG: Duration = Duration::from_secs(20);
 const READY: &str = "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 /// An authority that issues certificates for one test.
-struct Authority {
+pub(crate) struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate and its key, as PEM.
-struct Issued(String, String);
+pub(crate) struct Issued(String, String);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self { pem: params.self_signed(&key).unwrap().pem(), issuer: Issuer::new(params, key) }
     }
 
-    fn issue(&self, name: &str) -> Issued {
+    pub(crate) fn issue(&self, name: &str) -> Issued {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
         Issued(params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
-    fn certificate(&self, clients: Option<&Self>) -> Certificate {
+    pub(crate) fn certificate(&self, clients: Option<&Self>) -> Certificate {
         let Issued(certificates, key) = self.issue("localhost");
         let client_authorities = clients.map(|authority| authority.pem.as_bytes());
         let pem = Pem { certificates: certificates.as_bytes(), key: key.as_bytes(), client_authorities };
@@ -46,7 +46,7 @@ impl Authority {
     }
 
     /// A client that trusts this authority.
-    fn client(
+    pub(crate) fn client(
         &self,
         own: Option<&Issued>,
         versions: &[&'static SupportedProtocolVersion],
@@ -67,9 +67,9 @@ impl Authority {
     }
 }
 
-type Secure = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Secure = StreamOwned<ClientConnection, TcpStream>;
 
-fn connect(node: &Node, client: &Arc<ClientConfig>) -> Secure {
+pub(crate) fn connect(node: &Node, client: &Arc<ClientConfig>) -> Secure {
     let stream = TcpStream::connect(node.address).unwrap();
     stream.set_read_timeout(Some(HANG)).unwrap();
     let name = ServerName::try_from("localhost").unwrap();
@@ -77,7 +77,7 @@ fn connect(node: &Node, client: &Arc<ClientConfig>) -> Secure {
 }
 
 /// Sends a request that closes the connection, and reads everything.
-fn exchange(secure: &mut Secure, request: &str) -> std::io::Result<String> {
+pub(crate) fn exchange(secure: &mut Secure, request: &str) -> std::io::Result<String> {
     secure.write_all(request.as_bytes())?;
     let mut response = String::new();
     secure.read_to_string(&mut response)?;
@@ -89,13 +89,13 @@ fn start(certificate: Certificate, options: HttpOptions) -> (Node, Arc<Tls>) {
     (Node::with(HttpOptions { tls: Some(Arc::clone(&tls)), ..options }), tls)
 }
 
-fn until_ready(node: &Node, client: &Arc<ClientConfig>) {
+pub(crate) fn until_ready(node: &Node, client: &Arc<ClientConfig>) {
     let ready =
         |_| exchange(&mut connect(node, client), READY).is_ok_and(|text| text.starts_with("HTTP/1.1 200"));
     assert!((0..1_000).any(ready));
 }
 
-const BOTH: &[&SupportedProtocolVersion] = rustls::ALL_VERSIONS;
+pub(crate) const BOTH: &[&SupportedProtocolVersion] = rustls::ALL_VERSIONS;
 
 #[test]
 fn requests_are_served_over_both_versions_of_tls_and_both_of_http() {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`append`] | measures appends, round by round |
 //! | [`read`] | measures reading the whole store back |
+//! | [`readers`] | measures appends alone and beside readers of history |
 //! | [`tasks`] | measures tasks from enqueuing to completion |
 //! | [`starts`] | measures how soon a waiting worker starts a task |
 //! | [`leases`] | measures leases, wanted by one or by many |
@@ -24,6 +25,7 @@ mod load;
 mod payload;
 mod process;
 mod read;
+mod readers;
 mod redis;
 mod report;
 mod server;
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     Append(append::Args),
     /// Measure one reader that reads the whole store back
     Read(read::Args),
+    /// Measure what readers of the whole store do to the latency of appends
+    Readers(readers::Args),
     /// Measure tasks: workers that enqueue, claim and complete
     Tasks(tasks::Args),
     /// Measure how soon a waiting worker starts a task, at a fixed rate of tasks
@@ -53,6 +57,7 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result {
     match command {
         Command::Append(args) => append::run(global, args),
         Command::Read(args) => read::run(global, args),
+        Command::Readers(args) => readers::run(global, args),
         Command::Tasks(args) => tasks::run(global, args),
         Command::Starts(args) => starts::run(global, args),
         Command::Leases(args) => leases::run(global, args),

@@ -102,6 +102,22 @@ impl LatencyRun {
     }
 }
 
+/// Appends alone and beside readers, one after the other.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct ReadersRun {
+    pub(super) readers: u16,
+    pub(super) connections: usize,
+    pub(super) alone_p50_us: u64,
+    pub(super) alone_p99_us: u64,
+    pub(super) beside_p50_us: u64,
+    pub(super) beside_p99_us: u64,
+    /// Of both p99.
+    pub(super) ratio: f64,
+    pub(super) alone_per_second: f64,
+    pub(super) beside_per_second: f64,
+    pub(super) read_mb_per_second: f64,
+}
+
 #[derive(Debug, Default, Serialize)]
 struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +128,10 @@ struct Figures {
     append: Vec<AppendRun>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     read: Vec<ReadRun>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    readers: Vec<ReadersRun>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    median_ratio: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tasks: Vec<TasksRun>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -197,6 +217,37 @@ impl Report {
         );
         self.figures.read.push(run);
         self.text(&text)
+    }
+
+    pub(super) fn readers(&mut self, run: ReadersRun) -> Result {
+        let text = format!(
+            "{} connections append alone: p50 {} µs, p99 {} µs, {:.0} events/s\n  \
+             beside {} readers ({:.0} MB/s): p50 {} µs, p99 {} µs, {:.0} events/s; p99 is {:.2} times as long",
+            run.connections,
+            run.alone_p50_us,
+            run.alone_p99_us,
+            run.alone_per_second,
+            run.readers,
+            run.read_mb_per_second,
+            run.beside_p50_us,
+            run.beside_p99_us,
+            run.beside_per_second,
+            run.ratio,
+        );
+        self.figures.readers.push(run);
+        self.text(&text)
+    }
+
+    /// The median over the rounds of how much longer the p99 is beside readers.
+    pub(super) fn ratio(&mut self) -> Result {
+        let mut ratios: Vec<f64> = self.figures.readers.iter().map(|run| run.ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        let Some(median) = ratios.get(ratios.len() / 2).copied() else { return Ok(()) };
+        self.figures.median_ratio = Some(median);
+        self.text(&format!(
+            "median of {} rounds: p99 is {median:.2} times as long beside readers",
+            ratios.len()
+        ))
     }
 
     pub(super) fn tasks(&mut self, run: TasksRun) -> Result {

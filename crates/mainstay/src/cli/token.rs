@@ -3,8 +3,9 @@
 use super::Global;
 use super::failure::Result;
 use super::output::{Align, print_list};
+use crate::config::Size;
 use clap::{Subcommand, ValueEnum};
-use mainstay_client::{CreatedToken, NewToken, Role, TokenInfo};
+use mainstay_client::{Allowance, CreatedToken, NewToken, Role, TokenInfo};
 use std::io::Write;
 
 #[derive(Debug, Subcommand)]
@@ -30,9 +31,35 @@ pub(crate) struct NewArgs {
     /// How long the token is valid, such as 90d [default: until it is revoked]
     #[arg(long, value_name = "DURATION")]
     expires: Option<String>,
+    #[command(flatten)]
+    limits: Limits,
     /// A note about who uses it
     #[arg(long, default_value = "", value_name = "NOTE")]
     name: String,
+}
+
+/// What the token may use. The node's own limits count as well.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Limits {
+    /// Requests a second, and as many at once after a quiet second [default: no limit]
+    #[arg(long, value_name = "COUNT")]
+    requests_per_second: Option<u64>,
+    /// Size of all bodies a second, such as `1 MiB` [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    bytes_per_second: Option<u64>,
+    /// Subscriptions and watches at the same time [default: no limit]
+    #[arg(long, value_name = "COUNT")]
+    subscribers: Option<u64>,
+    /// Size of one request's body, such as `64 KiB` [default: that of the node]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    body_size: Option<u64>,
+}
+
+fn size(text: &str) -> std::result::Result<u64, String> {
+    match text.parse() {
+        Ok(Size(bytes)) => Ok(bytes),
+        Err(()) => Err("expected a size, such as 64 KiB or 1 MiB".to_owned()),
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -72,6 +99,12 @@ fn create(global: &Global, args: NewArgs) -> Result {
         prefixes: args.prefixes,
         name: args.name,
         expires_after: args.expires,
+        allowance: Allowance {
+            requests_per_second: args.limits.requests_per_second,
+            bytes_per_second: args.limits.bytes_per_second,
+            subscribers_max: args.limits.subscribers,
+            body_bytes_max: args.limits.body_size,
+        },
         ..NewToken::new(role)
     };
     let created: CreatedToken = global.run(async |client| Ok(client.create_token(&new).await?))?;
@@ -90,6 +123,7 @@ fn list(global: &Global, tokens: &[TokenInfo]) -> Result {
         ("NAME", Align::Left),
         ("EXPIRES", Align::Left),
         ("LAST USED", Align::Left),
+        ("LIMITS", Align::Left),
     ];
     let or_dash =
         |text: &str| if text.is_empty() { "-".to_owned() } else { text.replace(char::is_control, " ") };
@@ -101,6 +135,18 @@ fn list(global: &Global, tokens: &[TokenInfo]) -> Result {
             or_dash(&token.name),
             or_dash(token.expires.as_deref().unwrap_or_default()),
             or_dash(token.last_used.as_deref().unwrap_or_default()),
+            or_dash(&limits(&token.allowance)),
         ])
     })
+}
+
+/// What a token may use, in few words.
+fn limits(allowance: &Allowance) -> String {
+    let parts = [
+        allowance.requests_per_second.map(|requests| format!("{requests} requests/s")),
+        allowance.bytes_per_second.map(|bytes| format!("{} KiB/s", bytes >> 10)),
+        allowance.subscribers_max.map(|subscribers| format!("{subscribers} subscribers")),
+        allowance.body_bytes_max.map(|bytes| format!("bodies of {} KiB", bytes >> 10)),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -12,6 +12,7 @@ mod node;
 
 mod breakers;
 mod idempotency;
+mod identities;
 mod leases;
 mod lines;
 mod permits;

@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 const NOTICED_MAX: Duration = Duration::from_secs(30);
 
 /// Certificates in a directory of their own.
-struct Certs(tempfile::TempDir);
+pub(crate) struct Certs(tempfile::TempDir);
 
 impl Certs {
-    fn make(arguments: &[&str]) -> Self {
+    pub(crate) fn make(arguments: &[&str]) -> Self {
         let certs = Self(tempfile::tempdir().unwrap());
         certs.command(arguments).ok();
         certs
@@ -29,30 +29,30 @@ impl Certs {
         run(mainstay().arg("certs").arg(self.0.path()).args(arguments), "")
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.0.path().join(file)
     }
 
-    fn text(&self, file: &str) -> String {
+    pub(crate) fn text(&self, file: &str) -> String {
         self.path(file).to_str().unwrap().to_owned()
     }
 
     /// The options of `serve`.
-    fn serve(&self) -> Vec<String> {
+    pub(crate) fn serve(&self) -> Vec<String> {
         vec!["--tls-cert".into(), self.text("server.pem"), "--tls-key".into(), self.text("server-key.pem")]
     }
 }
 
 /// A node with TLS; killed when dropped.
-struct Node {
+pub(crate) struct Node {
     child: Child,
-    url: String,
+    pub(crate) url: String,
     errors: tempfile::NamedTempFile,
     _data: tempfile::TempDir,
 }
 
 impl Node {
-    fn start(arguments: &[String]) -> Self {
+    pub(crate) fn start(arguments: &[String]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let errors = tempfile::NamedTempFile::new().unwrap();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -69,11 +69,11 @@ impl Node {
         Self::start(&certs.serve())
     }
 
-    fn hang_up(&self) {
+    pub(crate) fn hang_up(&self) {
         kill_process(Pid::from_raw(self.child.id().try_into().unwrap()).unwrap(), Signal::HUP).unwrap();
     }
 
-    fn errors(&self) -> String {
+    pub(crate) fn errors(&self) -> String {
         fs::read_to_string(self.errors.path()).unwrap()
     }
 
@@ -115,7 +115,7 @@ impl Drop for Node {
 }
 
 #[track_caller]
-fn until(condition: impl Fn() -> bool) {
+pub(crate) fn until(condition: impl Fn() -> bool) {
     let began = Instant::now();
     while !condition() {
         assert!(began.elapsed() < NOTICED_MAX);

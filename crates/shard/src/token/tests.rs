@@ -16,8 +16,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use format::row::{encode_number, tokens_key};
 use model::{
-    AUDIT_STREAM, Audited, ChangeToken, Command, Effect, Outcome, Refusal, Role, Slot, TokenChange,
-    TokenHash, TokenId, TokenSettings, limits,
+    AUDIT_STREAM, Allowance, Audited, ChangeToken, Command, Effect, Outcome, Refusal, Role, Slot,
+    TokenChange, TokenHash, TokenId, TokenSettings, limits,
 };
 
 #[derive(Default)]
@@ -62,7 +62,12 @@ impl Script {
             }
             ["new", token, role, ref rest @ ..] => {
                 let role = Role::ALL.into_iter().find(|known| known.as_str() == role).unwrap();
-                let settings = TokenSettings { role, prefixes: Vec::new(), name: "".into() };
+                let settings = TokenSettings {
+                    role,
+                    prefixes: Vec::new(),
+                    name: "".into(),
+                    allowance: Allowance::default(),
+                };
                 let ttl_ms = rest.get(1).map(|ms| ms.parse().unwrap());
                 change(id(token), TokenChange::Create { hash: TokenHash([1; 32]), settings, ttl_ms })
             }

@@ -16,6 +16,14 @@ pub struct TokenSettings {
     /// How long the token is valid. The default is for as long as it exists.
     #[schema(example = "90d")]
     pub expires_after: Option<String>,
+    /// Requests a second, and as many at once after a quiet second. From 1 to 1,000,000.
+    pub requests_per_second: Option<u64>,
+    /// Bytes of bodies a second, of requests and responses together. From 16,384 to 8 GiB.
+    pub bytes_per_second: Option<u64>,
+    /// Subscriptions and watches at the same time. From 0 to 1,024.
+    pub subscribers_max: Option<u64>,
+    /// Bytes of one request's body. From 1,024 to 8 MiB.
+    pub body_bytes_max: Option<u64>,
 }
 
 /// Each role may do what those before it may.
@@ -37,6 +45,11 @@ pub struct TokenCreated {
     pub role: Role,
     pub prefixes: Vec<String>,
     pub name: String,
+    /// Absent unless the token is limited; also the next three.
+    pub requests_per_second: Option<u64>,
+    pub bytes_per_second: Option<u64>,
+    pub subscribers_max: Option<u64>,
+    pub body_bytes_max: Option<u64>,
     pub created: String,
     /// Absent if it never expires.
     pub expires: Option<String>,
@@ -51,6 +64,11 @@ pub struct Token {
     pub role: Role,
     pub prefixes: Vec<String>,
     pub name: String,
+    /// Absent unless the token is limited; also the next three.
+    pub requests_per_second: Option<u64>,
+    pub bytes_per_second: Option<u64>,
+    pub subscribers_max: Option<u64>,
+    pub body_bytes_max: Option<u64>,
     pub created: String,
     /// Absent if it never expires.
     pub expires: Option<String>,

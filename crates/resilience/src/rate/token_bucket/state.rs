@@ -90,6 +90,28 @@ impl Config {
         Duration::from_nanos(self.interval_nanos())
     }
 
+    /// Takes tokens for something that has happened already, whose cost was not known before it did, such as the bytes
+    /// of a response. It is never refused: a bucket that has too few tokens is then in debt, and grants nothing until as
+    /// many have returned. More than `burst` may be taken at once.
+    ///
+    /// ```
+    /// use mainstay_resilience::rate::{Request, token_bucket::Config};
+    /// use mainstay_resilience::{Decide, Input, Time};
+    ///
+    /// let config = Config::new().tokens(10).burst(10);
+    /// let mut state = config.state();
+    /// config.spend(&mut state, Time::ZERO, 30);
+    /// let mut granted = |millis| {
+    ///     config.ask(&mut state, Input::at(Time::from_millis(millis)), Request::default()).admitted().is_some()
+    /// };
+    /// assert!(!granted(2_000));
+    /// assert!(granted(2_100), "the debt of 20 is paid after 2 s, and one token returned after that");
+    /// ```
+    pub fn spend(&self, state: &mut State, now: Time, tokens: u32) {
+        let cost = self.interval_nanos().saturating_mul(u64::from(tokens));
+        state.full_at = Time::from_nanos(state.full_at.max(now).as_nanos().saturating_add(cost));
+    }
+
     fn interval_nanos(&self) -> u64 {
         // Rounded up here, once, rather than for each request. Otherwise a burst requested one token at a time
         // could exceed the capacity.

@@ -5,9 +5,10 @@
 //! decides an outcome: replicated state does.
 
 use crate::exposure::{Missing, Transport, missing};
+use crate::identities::{JwtSource, Sources};
 use crate::tls;
 use api::request::query::parse_keep_alive;
-use http_server::options::{Access, WebPage};
+use http_server::options::{Access, Allowance, WebPage, limits};
 use http_server::{AllowedHost, AllowedOrigin};
 use std::fmt;
 use std::net::SocketAddr;
@@ -30,12 +31,21 @@ const KEYS: &[Key] = &[
     Key { name: "tls-cert", default: "" },
     Key { name: "tls-key", default: "" },
     Key { name: "tls-client-ca", default: "" },
+    Key { name: "client-roles", default: "" },
+    Key { name: "jwks", default: "" },
+    Key { name: "jwt-issuer", default: "" },
+    Key { name: "jwt-audience", default: "" },
+    Key { name: "jwt-claim", default: "scope" },
     Key { name: "insecure-http", default: "false" },
     Key { name: "allowed-hosts", default: "" },
     Key { name: "allowed-origins", default: "" },
     Key { name: "ui", default: "true" },
     Key { name: "access", default: "auto" },
     Key { name: "admin-token-file", default: "" },
+    Key { name: "requests-per-second", default: "" },
+    Key { name: "bytes-per-second", default: "" },
+    Key { name: "subscribers", default: "1024" },
+    Key { name: "body-size", default: "8 MiB" },
     Key { name: "cache-size", default: "16 MiB" },
     Key { name: "memtable-size", default: "16 MiB" },
     Key { name: "segment-size", default: "64 MiB" },
@@ -81,6 +91,21 @@ pub(crate) struct Flags {
     /// File with the certificates of authorities, as PEM: clients must have a certificate from one of them
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_client_ca: Option<String>,
+    /// File with rules that give roles to names in clients' certificates, as TOML; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_roles: Option<String>,
+    /// File with the public keys of a token service, or their URL (https, or http on loopback), as a JSON Web Key Set
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) jwks: Option<String>,
+    /// What `iss` must be in the tokens of that service
+    #[arg(long, value_name = "ISSUER")]
+    pub(crate) jwt_issuer: Option<String>,
+    /// What `aud` must be in them, or contain
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(crate) jwt_audience: Option<String>,
+    /// Their claim with scopes such as `mainstay:write:orders-` [default: scope]
+    #[arg(long, value_name = "CLAIM")]
+    pub(crate) jwt_claim: Option<String>,
     /// Listen without TLS where others can reach the node, because a proxy in front of it has TLS
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) insecure_http: Option<String>,
@@ -100,6 +125,18 @@ pub(crate) struct Flags {
     /// File with a token that is to be an administrator's; MAINSTAY_ADMIN_TOKEN gives the token itself
     #[arg(long, value_name = "FILE")]
     pub(crate) admin_token_file: Option<String>,
+    /// Requests a second of all clients together, such as 5000 [default: no limit]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) requests_per_second: Option<String>,
+    /// Size of the bodies a second of all clients together, such as `20 MiB` [default: no limit]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) bytes_per_second: Option<String>,
+    /// Subscriptions and watches at the same time [default: 1024]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) subscribers: Option<String>,
+    /// Size of one request's body, up to 8 MiB [default: 8 MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) body_size: Option<String>,
     /// Memory for cached blocks of the state, such as `64 MiB` [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_size: Option<String>,
@@ -137,12 +174,21 @@ impl Flags {
             "tls-cert" => self.tls_cert.as_deref(),
             "tls-key" => self.tls_key.as_deref(),
             "tls-client-ca" => self.tls_client_ca.as_deref(),
+            "client-roles" => self.client_roles.as_deref(),
+            "jwks" => self.jwks.as_deref(),
+            "jwt-issuer" => self.jwt_issuer.as_deref(),
+            "jwt-audience" => self.jwt_audience.as_deref(),
+            "jwt-claim" => self.jwt_claim.as_deref(),
             "insecure-http" => self.insecure_http.as_deref(),
             "allowed-hosts" => self.allowed_hosts.as_deref(),
             "allowed-origins" => self.allowed_origins.as_deref(),
             "ui" => self.ui.as_deref(),
             "access" => self.access.as_deref(),
             "admin-token-file" => self.admin_token_file.as_deref(),
+            "requests-per-second" => self.requests_per_second.as_deref(),
+            "bytes-per-second" => self.bytes_per_second.as_deref(),
+            "subscribers" => self.subscribers.as_deref(),
+            "body-size" => self.body_size.as_deref(),
             "cache-size" => self.cache_size.as_deref(),
             "memtable-size" => self.memtable_size.as_deref(),
             "segment-size" => self.segment_size.as_deref(),
@@ -190,6 +236,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// The files of TLS, if connections use it.
     pub(crate) tls: Option<tls::Files>,
+    /// The rules for callers without a token of the store.
+    pub(crate) identities: Option<Sources>,
     pub(crate) allowed_hosts: Vec<AllowedHost>,
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
     /// Whether browsers get a page.
@@ -197,6 +245,9 @@ pub(crate) struct Config {
     pub(crate) access: Access,
     /// Where the token of an administrator comes from, if not from the node.
     pub(crate) admin_token_file: Option<PathBuf>,
+    /// What all clients together may use.
+    pub(crate) allowance: Allowance,
+    pub(crate) subscribers_max: usize,
     pub(crate) cache_bytes: u64,
     pub(crate) memtable_bytes: u64,
     pub(crate) segment_bytes: u64,
@@ -223,6 +274,8 @@ pub(crate) enum ConfigError {
     TooMany { key: &'static str, origin: Origin, max: usize },
     #[error("`{set}` is set (from {origin}), and `{unset}` is not: TLS needs both")]
     HalfOfTls { set: &'static str, origin: Origin, unset: &'static str },
+    #[error("`{set}` is set (from {origin}), and {missing}")]
+    WithoutEffect { set: &'static str, origin: Origin, missing: &'static str },
     #[error(
         "`listen` is {address} (from {origin}), which other machines can reach. There, a node needs more:{missing}"
     )]
@@ -318,6 +371,7 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
     Ok(Config {
         data: parse::<NonEmpty>(&settings, "data", "the path of a directory")?.0.into(),
         listen,
+        identities: identities(&settings, tls.as_ref(), access)?,
         tls,
         allowed_hosts: list(
             &settings,
@@ -334,6 +388,9 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         admin_token_file: Some(setting(&settings, "admin-token-file").0)
             .filter(|file| !file.is_empty())
             .map(PathBuf::from),
+        allowance: allowance(&settings)?,
+        subscribers_max: number(&settings, "subscribers", 1..=4_096, "a number from 1 to 4096")?
+            .map_or(limits::SUBSCRIBERS_MAX, |number| number as usize),
         cache_bytes: size(&settings, "cache-size", &CACHE_SIZE)?,
         memtable_bytes: size(&settings, "memtable-size", &MEMTABLE_SIZE)?,
         segment_bytes: size(&settings, "segment-size", &SEGMENT_SIZE)?,
@@ -381,6 +438,42 @@ fn list<T: FromStr>(
     Ok(values)
 }
 
+/// A number in a range; `None` if there is no value.
+fn number(
+    settings: &[Setting],
+    key: &'static str,
+    range: RangeInclusive<u64>,
+    takes: &'static str,
+) -> Result<Option<u64>, ConfigError> {
+    let (value, origin) = setting(settings, key);
+    if value.is_empty() {
+        return Ok(None);
+    }
+    match value.trim().parse() {
+        Ok(number) if range.contains(&number) => Ok(Some(number)),
+        _ => Err(ConfigError::Value { key, value, origin, takes }),
+    }
+}
+
+/// What all clients together may use. Their subscribers have a setting, and a bound, of their own.
+fn allowance(settings: &[Setting]) -> Result<Allowance, ConfigError> {
+    let [requests, ..] = Allowance::ranges();
+    let bytes = !setting(settings, "bytes-per-second").0.is_empty();
+    let bytes = bytes.then(|| size(settings, "bytes-per-second", &BYTES_PER_SECOND)).transpose()?;
+    let body_bytes = size(settings, "body-size", &BODY_SIZE)?;
+    Ok(Allowance {
+        requests_per_second: number(
+            settings,
+            "requests-per-second",
+            requests,
+            "a number from 1 to 1000000, or nothing",
+        )?,
+        bytes_per_second: bytes,
+        subscribers_max: None,
+        body_bytes_max: (body_bytes < limits::BODY_BYTES_MAX as u64).then_some(body_bytes),
+    })
+}
+
 /// Certificate and key come together.
 fn tls_files(settings: &[Setting]) -> Result<Option<tls::Files>, ConfigError> {
     let [certificate, key, client_authorities] = ["tls-cert", "tls-key", "tls-client-ca"].map(|key| {
@@ -398,6 +491,47 @@ fn tls_files(settings: &[Setting]) -> Result<Option<tls::Files>, ConfigError> {
         (None, Some((_, origin)), _) => half("tls-key", origin, "tls-cert"),
         (None, None, Some((_, origin))) => half("tls-client-ca", origin, "tls-cert"),
     }
+}
+
+/// Rules that would have no effect are a mistake.
+fn identities(
+    settings: &[Setting],
+    tls: Option<&tls::Files>,
+    access: Access,
+) -> Result<Option<Sources>, ConfigError> {
+    let useless = |set, origin, missing| Err(ConfigError::WithoutEffect { set, origin, missing });
+    let set = |key| Some(setting(settings, key)).filter(|(value, _)| !value.is_empty());
+    for key in ["client-roles", "jwks", "jwt-issuer", "jwt-audience"] {
+        if let (Some((_, origin)), Access::Open) = (set(key), access) {
+            return useless(
+                key,
+                origin,
+                "`access` is `open`: everyone may do everything; set it to `tokens`",
+            );
+        }
+    }
+    let client_roles = match set("client-roles") {
+        Some((_, origin)) if tls.is_none_or(|tls| tls.client_authorities.is_none()) => {
+            return useless("client-roles", origin, "`tls-client-ca` is not: no client has a certificate");
+        }
+        found => found.map(|(path, _)| PathBuf::from(path)),
+    };
+    let jwt = match (set("jwks"), set("jwt-issuer"), set("jwt-audience")) {
+        (None, None, None) => None,
+        (Some(_), Some((issuer, _)), Some((audience, _))) => Some(JwtSource {
+            keys: parse(settings, "jwks", "a file, or a URL with https (or http on loopback)")?,
+            issuer,
+            audience,
+            claim: parse::<NonEmpty>(settings, "jwt-claim", "the name of a claim, such as scope")?.0,
+        }),
+        (Some((_, origin)), _, _) => {
+            return useless("jwks", origin, "`jwt-issuer` or `jwt-audience` is not: any token would count");
+        }
+        (None, Some((_, origin)), _) => return useless("jwt-issuer", origin, "`jwks` is not"),
+        (None, None, Some((_, origin))) => return useless("jwt-audience", origin, "`jwks` is not"),
+    };
+    let sources = Sources { client_roles, jwt };
+    Ok((sources != Sources::default()).then_some(sources))
 }
 
 /// Who may do what, as the configuration says it.
@@ -461,6 +595,14 @@ const CACHE_SIZE: SizeRange =
     SizeRange { bytes: 0..=1 << 40, takes: "a size from 0 to 1 TiB, such as 64 MiB" };
 const MEMTABLE_SIZE: SizeRange =
     SizeRange { bytes: 256 << 10..=4 << 30, takes: "a size from 256 KiB to 4 GiB, such as 16 MiB" };
+const BYTES_PER_SECOND: SizeRange = SizeRange {
+    bytes: limits::BYTES_PER_SECOND_MIN..=limits::BYTES_PER_SECOND_MAX,
+    takes: "a size from 16 KiB to 8 GiB, such as 20 MiB, or nothing",
+};
+const BODY_SIZE: SizeRange = SizeRange {
+    bytes: limits::BODY_BYTES_MAX_MIN..=limits::BODY_BYTES_MAX as u64,
+    takes: "a size from 1 KiB to 8 MiB, such as 1 MiB",
+};
 /// A node zeroes a whole segment ahead of use, so a segment must fit the disk many times.
 const SEGMENT_SIZE: SizeRange =
     SizeRange { bytes: 1 << 20..=1 << 30, takes: "a size from 1 MiB to 1 GiB, such as 64 MiB" };
@@ -500,179 +642,4 @@ impl FromStr for Size {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(
-        flags: &[(&str, &str)],
-        environment: &[(&str, &str)],
-        file: Option<&str>,
-    ) -> Result<Config, String> {
-        let flag = |key| flags.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
-        let flags = Flags {
-            data: flag("data"),
-            listen: flag("listen"),
-            access: flag("access"),
-            cache_size: flag("cache-size"),
-            ..Flags::default()
-        };
-        let environment = |variable: &str| {
-            environment.iter().find(|(name, _)| *name == variable).map(|(_, value)| (*value).to_owned())
-        };
-        resolve(&flags, environment, file.map(|text| (Path::new("m.toml"), text)))
-            .map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn flags_win_over_environment_over_file_over_defaults() {
-        let flags = [("data", "from-flag")];
-        let environment = [("MAINSTAY_DATA", "e"), ("MAINSTAY_LISTEN", "127.0.0.1:1")];
-        let file = "data = 'f'\nlisten = '127.0.0.1:2'\ncache-size = '1 GiB'\nmemtable-size = 1048576\n";
-        let config = check(&flags, &environment, Some(file)).unwrap();
-        assert_eq!(config.data, PathBuf::from("from-flag"));
-        assert_eq!(config.listen, "127.0.0.1:1".parse().unwrap());
-        assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1 << 20));
-        assert_eq!(config.log_format, LogFormat::Auto);
-        assert_eq!(config.keep_alive, Duration::from_secs(3));
-        assert_eq!(config.access, Access::Open);
-        let origin =
-            |key| config.settings.iter().find(|setting| setting.key == key).unwrap().origin.to_string();
-        for (key, from) in [
-            ("data", "flag --data"),
-            ("listen", "environment MAINSTAY_LISTEN"),
-            ("cache-size", "file m.toml"),
-            ("memtable-size", "file m.toml"),
-            ("segment-size", "default"),
-        ] {
-            assert_eq!(origin(key), from);
-        }
-    }
-
-    #[test]
-    fn an_invalid_value_is_an_error_that_names_the_key_and_the_source() {
-        for (environment, file, want) in [
-            (&[][..], Some("lisen = 'x'"), "m.toml has the unknown key `lisen`; the known keys are `data`,"),
-            (&[], Some("listen = "), "m.toml is not valid TOML: line 1: "),
-            (&[], Some("cache-size = true"), "`cache-size` cannot be \"true\" (from file m.toml)"),
-            (&[("MAINSTAY_CACHE_SIZE", "1 parsec")], None, "(from environment MAINSTAY_CACHE_SIZE)"),
-            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "expected a size from 0 to 1 TiB"),
-            (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "There, a node needs more"),
-            (&[("MAINSTAY_LISTEN", "localhost")], None, "expected an address and a port"),
-            (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "expected a duration from 1s to 60s"),
-            (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
-            (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "expected auto, text or json"),
-            (
-                &[],
-                Some("allowed-hosts = ['a', 'https://b']"),
-                "`allowed-hosts` cannot be \"https://b\" (from file",
-            ),
-            (&[], Some("allowed-hosts = [7.5, ['b c']]"), "`allowed-hosts` cannot be \"b c\""),
-            (&[("MAINSTAY_ALLOWED_HOSTS", "a,,b")], None, "`allowed-hosts` cannot be \"\""),
-            (&[("MAINSTAY_ALLOWED_ORIGINS", "*")], None, "`allowed-origins` cannot be \"*\""),
-            (
-                &[("MAINSTAY_ALLOWED_ORIGINS", "null")],
-                None,
-                "expected origins of web pages, such as https://",
-            ),
-            (&[("MAINSTAY_ACCESS", "none")], None, "expected auto, open or tokens"),
-            (&[], Some("ui = 'off'"), "`ui` cannot be \"off\" (from file m.toml): expected true or false"),
-            (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
-            (&[("MAINSTAY_SEGMENT_SIZE", "1")], None, "expected a size from 1 MiB to 1 GiB"),
-            (&[("MAINSTAY_SEGMENT_SIZE", "2 GiB")], None, "expected a size from 1 MiB to 1 GiB"),
-            (&[("MAINSTAY_MEMTABLE_SIZE", "0")], None, "expected a size from 256 KiB to 4 GiB"),
-            (&[("MAINSTAY_CACHE_SIZE", "2 TiB")], None, "expected a size from 0 to 1 TiB"),
-            (&[], Some("data = 'x'\nlisten = "), "m.toml is not valid TOML: line 2: "),
-        ] {
-            let error = check(&[], environment, file).unwrap_err();
-            assert!(error.contains(want), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_list_is_an_array_or_has_commas_and_a_bound() {
-        let file = "allowed-hosts = ['a.example', 'B.example:8443']\nallowed-origins = 'https://a.example , http://b:1'";
-        let config = check(&[], &[], Some(file)).unwrap();
-        assert_eq!(config.allowed_hosts, ["a.example", "b.example:8443"].map(|text| text.parse().unwrap()));
-        assert_eq!(
-            config.allowed_origins,
-            ["https://a.example", "http://b:1"].map(|text| text.parse().unwrap())
-        );
-        assert!(check(&[], &[], None).unwrap().allowed_hosts.is_empty());
-        let many = vec!["a"; 101].join(",");
-        let error = check(&[], &[("MAINSTAY_ALLOWED_HOSTS", &many)], None).unwrap_err();
-        assert!(error.contains("takes at most 100"), "{error}");
-    }
-
-    #[test]
-    fn any_loopback_address_is_accepted() {
-        for address in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:7070"] {
-            assert!(check(&[("listen", address)], &[], None).is_ok(), "{address}");
-        }
-    }
-
-    #[test]
-    fn only_loopback_is_open_by_itself() {
-        let check = |mode: &str, listen: &str| {
-            let environment = [("MAINSTAY_INSECURE_HTTP", "true"), ("MAINSTAY_ACCESS", mode)];
-            check(&[("listen", listen)], &environment, None).map(|config| config.access)
-        };
-        for (mode, listen, want) in [
-            ("auto", "127.0.0.1:1", Access::Open),
-            ("auto", "[::1]:1", Access::Open),
-            ("auto", "0.0.0.0:1", Access::Tokens),
-            ("auto", "192.0.2.1:1", Access::Tokens),
-            ("open", "127.0.0.1:1", Access::Open),
-            ("tokens", "127.0.0.1:1", Access::Tokens),
-            ("tokens", "[::]:1", Access::Tokens),
-        ] {
-            assert_eq!(check(mode, listen), Ok(want), "{mode} on {listen}");
-        }
-    }
-
-    #[test]
-    fn a_node_that_others_can_reach_needs_tls_and_tokens_and_the_error_lists_what_is_missing() {
-        let tls = [("MAINSTAY_TLS_CERT", "c"), ("MAINSTAY_TLS_KEY", "k")];
-        let insecure = [("MAINSTAY_INSECURE_HTTP", "true")];
-        let open = ("MAINSTAY_ACCESS", "open");
-        let with = |list: &[(&'static str, &'static str)]| [list, &[open]].concat();
-        for (environment, wants) in [
-            (vec![], &["(from flag --listen)", "\n  - TLS: set `tls-cert` and `tls-key`"][..]),
-            (
-                vec![open],
-                &["\n  - TLS:", "mainstay certs", "insecure-http", "\n  - access control: `access`"],
-            ),
-            (with(&tls), &["\n  - access control: `access` must be `tokens`"]),
-            (with(&insecure), &["\n  - access control:"]),
-        ] {
-            let error = check(&[("listen", "0.0.0.0:7070")], &environment, None).unwrap_err();
-            assert!(wants.iter().all(|want| error.contains(want)), "{environment:?}: {error}");
-            let lines = if environment == [open] { 3 } else { 2 };
-            assert_eq!(error.lines().count(), lines, "nothing else is listed: {error}");
-        }
-        assert!(check(&[("listen", "0.0.0.0:7070")], &tls, None).is_ok());
-        assert!(check(&[("listen", "0.0.0.0:7070")], &insecure, None).is_ok());
-    }
-
-    #[test]
-    fn certificate_and_key_come_together() {
-        for (environment, want) in [
-            (
-                ("MAINSTAY_TLS_CERT", "c"),
-                "`tls-cert` is set (from environment MAINSTAY_TLS_CERT), and `tls-key` is not",
-            ),
-            (
-                ("MAINSTAY_TLS_KEY", "k"),
-                "`tls-key` is set (from environment MAINSTAY_TLS_KEY), and `tls-cert` is not",
-            ),
-            (("MAINSTAY_TLS_CLIENT_CA", "a"), "and `tls-cert` is not"),
-            (("MAINSTAY_INSECURE_HTTP", "yes"), "expected true or false"),
-        ] {
-            let error = check(&[], &[environment], None).unwrap_err();
-            assert!(error.contains(want), "{error}");
-        }
-        let both = check(&[], &[("MAINSTAY_TLS_CERT", "c"), ("MAINSTAY_TLS_KEY", "k")], None).unwrap();
-        let files = tls::Files { certificate: "c".into(), key: "k".into(), client_authorities: None };
-        assert_eq!(both.tls, Some(files));
-        assert_eq!(check(&[], &[("MAINSTAY_TLS_CERT", "")], None).unwrap().tls, None, "empty is unset");
-    }
-}
+mod tests;
