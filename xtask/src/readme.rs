@@ -297,7 +297,9 @@ fn start(
     printed: &mut Vec<String>,
 ) -> Result<Running, Failure> {
     if example.expected.last().is_some_and(|line| line.trim() == "...") {
-        return Err("  the page must end with the line after which the next command may run, not with `...`".into());
+        return Err(
+            "  the page must end with the line after which the next command may run, not with `...`".into()
+        );
     }
     let (running, receive) = spawn(script, session)?;
     while compare(&example.expected, printed).is_err() {
@@ -398,7 +400,8 @@ mod tests {
 
     #[test]
     fn a_page_shows_the_line_that_says_when_a_command_that_keeps_running_is_ready() {
-        let page = parse("```console keeps running\n$ echo up; echo ready; exec tail -f /dev/null\nup\n...\n```\n");
+        let page =
+            parse("```console keeps running\n$ echo up; echo ready; exec tail -f /dev/null\nup\n...\n```\n");
         let executions = execute(page, &session(Duration::from_secs(20)));
         assert!(executions[0].difference.as_ref().unwrap().contains("not with `...`"));
     }
