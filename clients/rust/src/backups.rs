@@ -1,5 +1,5 @@
-//! Backups under way: what the node holds for a copy of its data, and its parts. `mainstay backup` uses this, checks what
-//! it reads, and keeps it.
+//! Backups under way: what the node holds for a copy of its data, and its parts; and the entries of its log.
+//! `mainstay backup` and `mainstay archive` use this, check what they read, and keep it.
 
 use crate::client::{Client, encode};
 use crate::error::Result;
@@ -63,6 +63,17 @@ impl Client {
     pub async fn backup_segment(&self, backup: &str, segment: &str, from: u64) -> Result<Bytes> {
         let (backup, segment) = (encode(backup), encode(segment));
         self.call(&Call::get(format!("/v1/backups/{backup}/segments/{segment}?from={from}"))).await
+    }
+
+    /// The entries after this one, in a piece with a checksum; empty if there are none. The node's log keeps those that the
+    /// archive does not have, up to 1 GiB, until it has not asked for ten minutes. The archive's name has 16 lower-case hex
+    /// digits: choose one at random for each place where entries are kept.
+    ///
+    /// # Errors
+    /// [`Error`](crate::Error), with the code `not_in_log` when the next entry is not in the log any more, and
+    /// `too_many_archives` when two others read the log.
+    pub async fn archive_log(&self, archive: &str, after: u64) -> Result<Bytes> {
+        self.call(&Call::get(format!("/v1/archives/{}/log?after={after}", encode(archive)))).await
     }
 
     /// Ends a backup.

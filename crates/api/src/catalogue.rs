@@ -237,6 +237,9 @@ catalogue! {
     HistoryTruncated = "history_truncated" 410 final "This part of the history has been removed",
         "Retention (`max_age`, `max_count`, `truncate_before`) or a deletion removed events that the response would have to include.",
         "Read from the revision in `first_revision`, the first one still available. A subscriber must start again from there.";
+    NotInLog = "not_in_log" 410 final "The log does not have the next entry",
+        "The log was purged beyond the last entry that the archive has, because the archive had not asked for long, or was more than 1 GiB behind. Or the entry belongs to another history.",
+        "Take a backup, and archive the entries after it. `mainstay archive` does this by itself.";
     WrongRevision = "wrong_revision" 412 final "The stream or value is not at the expected revision",
         "Another client wrote first, or the stream or value exists although it must not, or does not exist although it must.",
         "Read what was written, decide again, and write with the revision in `current_revision` (null means that the stream or value does not exist).";
@@ -288,6 +291,9 @@ catalogue! {
     TooManyBackups = "too_many_backups" 429 retry "Too many backups are under way",
         "At most 2 backups may be under way at a time. One that was abandoned ends after ten minutes.",
         "Wait for the number of seconds in `Retry-After`, then send the request again.";
+    TooManyArchives = "too_many_archives" 429 retry "Too many archives read the log",
+        "At most 2 archives may read a node's log. One that has not asked for ten minutes does not count.",
+        "Stop one of the others, and wait for the number of seconds in `Retry-After`.";
     HeadTooLarge = "head_too_large" 431 final "The request headers are too large",
         "The request line and headers may have at most 16 KiB, and there may be at most 100 headers.",
         "Send fewer or smaller headers.";

@@ -1,6 +1,7 @@
 //! Chores that are under way or due: what the driver must remember between two checks.
 
 use crate::backoff::Backoff;
+use model::Index;
 
 /// A check also follows this many bytes of log, long before they could use up a reserve of the default size.
 const CHECK_EVERY_BYTES: u64 = 16 << 20;
@@ -9,6 +10,8 @@ const CHECK_EVERY_BYTES: u64 = 16 << 20;
 pub(crate) struct Chores {
     log_bytes_since_check: u64,
     scrub: Scrub,
+    /// The log's spare segments are replaced when this entry is purged.
+    scrub_after: Option<Index>,
     compacting_bodies: bool,
     preparing: bool,
     writing_bodies: bool,
@@ -85,8 +88,8 @@ impl Chores {
         }
     }
 
-    /// Whether spare log segments must be replaced now.
-    pub(crate) fn flushed(&mut self) -> bool {
+    /// A flush has ended that holds everything up to this entry.
+    pub(crate) fn flushed(&mut self, through: Index) {
         let (now, next) = match self.scrub {
             Scrub::NotNeeded => (false, Scrub::NotNeeded),
             Scrub::Wanted => (false, Scrub::Wanted),
@@ -94,7 +97,15 @@ impl Chores {
             Scrub::FlushingAndWanted => (true, Scrub::Wanted),
         };
         self.scrub = next;
-        now
+        if now {
+            self.scrub_after = Some(through);
+        }
+    }
+
+    /// Whether spare log segments must be replaced after a purge of everything up to this entry. The purge may come later
+    /// than the flush that made the entries unnecessary, and go less far, because an archive still reads them.
+    pub(crate) fn purged(&mut self, through: Index) -> bool {
+        self.scrub_after.take_if(|after| *after <= through).is_some()
     }
 
     /// Returns whether segments may be prepared: one preparation at a time.
@@ -125,9 +136,13 @@ mod tests {
         Compacted,
         Began,
         Failed,
+        /// And everything was purged.
         Flushed,
+        /// And an archive still reads the last entry.
+        FlushedOnly,
+        Purged,
     }
-    use Step::{Began, Compacted, Failed, Flushed};
+    use Step::{Began, Compacted, Failed, Flushed, FlushedOnly, Purged};
 
     #[test]
     fn the_log_is_scrubbed_after_a_flush_that_began_after_the_compaction() {
@@ -139,15 +154,24 @@ mod tests {
             (vec![Compacted, Began, Compacted, Flushed, Began, Flushed], vec![true, true]),
             (vec![Compacted, Began, Failed, Began, Flushed], vec![true]),
             (vec![Compacted, Began, Flushed, Began, Flushed], vec![true, false]),
+            // With the purge, however long after the flush.
+            (vec![Compacted, Began, FlushedOnly, Purged], vec![false, true]),
+            (vec![Compacted, Began, FlushedOnly, Began, Flushed, Purged], vec![false, true, false]),
         ] {
             let mut chores = Chores::default();
             let mut found = Vec::new();
+            let mut flushed = Index(0);
             for step in &steps {
+                if matches!(step, Flushed | FlushedOnly) {
+                    flushed.0 += 10;
+                    chores.flushed(flushed);
+                }
                 match step {
                     Compacted => chores.bodies_compacted(),
                     Began => chores.flush_began(),
                     Failed => chores.flush_failed(),
-                    Flushed => found.push(chores.flushed()),
+                    Flushed | Purged => found.push(chores.purged(flushed)),
+                    FlushedOnly => found.push(chores.purged(Index(flushed.0 - 1))),
                 }
             }
             assert_eq!(found, scrubs, "{steps:?}");

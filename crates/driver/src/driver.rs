@@ -149,12 +149,8 @@ where
             Report::Flushed(progress) => {
                 self.bodies.persisted(progress);
                 effects.push(Effect::Compact(CompactJob::State));
-                let scrub = self.chores.flushed();
+                self.chores.flushed(progress.index);
                 self.complete(now, RaftCompletion::Flushed(progress), effects)?;
-                if scrub {
-                    // After the purge that this step has asked for.
-                    effects.push(Effect::Log(LogJob::Scrub));
-                }
             }
             Report::FlushOutOfSpace { why } => {
                 self.chores.flush_failed();
@@ -337,6 +333,9 @@ where
             }
             RaftIo::PurgeLog { group, through } => {
                 effects.push(Effect::Log(LogJob::Purge { group, through }));
+                if self.chores.purged(through) {
+                    effects.push(Effect::Log(LogJob::Scrub));
+                }
             }
             // There are no other replicas yet.
             RaftIo::Send { .. } => {}

@@ -30,8 +30,10 @@
 //! | [`react_work`] | the reaction thread's work |
 //! | `reactions` | when reactions have something to do |
 //! | [`snapshot`] | what a backup holds |
+//! | [`archive`] | what an archive reads of the log |
 //! | [`report`] | what the work reports back, and why a node ends |
 
+pub mod archive;
 mod backoff;
 pub mod chores;
 pub mod compact_work;

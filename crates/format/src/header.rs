@@ -48,6 +48,8 @@ pub enum FileKind {
     State = 5,
     /// The rows of a state as of one applied entry, in a backup.
     Snapshot = 6,
+    /// Entries of a log, in an archive.
+    LogArchive = 7,
 }
 
 impl FileKind {
@@ -56,7 +58,7 @@ impl FileKind {
     pub const fn version(self) -> u32 {
         match self {
             Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyAccount | Self::State => 2,
-            Self::Snapshot => 1,
+            Self::Snapshot | Self::LogArchive => 1,
         }
     }
 
@@ -66,7 +68,7 @@ impl FileKind {
     pub const fn oldest_version(self) -> u32 {
         match self {
             Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyAccount | Self::State => 2,
-            Self::Snapshot => 1,
+            Self::Snapshot | Self::LogArchive => 1,
         }
     }
 }
@@ -146,6 +148,14 @@ pub struct SnapshotHeader {
     pub elapsed: Elapsed,
     /// The machine's time of day when the snapshot was taken. If it is less than `wall`, the clock had been ahead.
     pub taken: Wall,
+}
+
+/// The beginning of a file with entries of a log. Pieces follow ([`crate::archive`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogArchiveHeader {
+    pub store: StoreId,
+    /// The first entry in the file.
+    pub first: Index,
 }
 
 /// Why bytes are not the expected header.
@@ -312,6 +322,25 @@ impl SnapshotHeader {
         let (wall, elapsed, taken) = (Wall(fields.u64()?), Elapsed(fields.u64()?), Wall(fields.u64()?));
         let through = Cursor::new(position, Slot(fields.take().map(u16::from_le_bytes)?));
         Ok(Self { store, index, term, bodies_end, through, wall, elapsed, taken })
+    }
+}
+
+impl LogArchiveHeader {
+    /// The bytes of the header, after which pieces follow.
+    pub const BYTES: usize = FIELDS_AT + 16 + 8 + CHECKSUM_BYTES;
+
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut fields = Fields::begin(FileKind::LogArchive, self.store);
+        fields.0.extend_from_slice(&self.first.0.to_le_bytes());
+        fields.finish()
+    }
+
+    /// # Errors
+    /// [`HeaderError`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let mut fields = open(FileKind::LogArchive, bytes)?;
+        Ok(Self { store: fields.store()?, first: Index(fields.u64()?) })
     }
 }
 

@@ -19,12 +19,14 @@
 //! | [`terms`] | the terms of entries, as runs |
 //! | [`membership`] | which replicas a group has, and changes of them |
 //! | [`header`] | headers of files |
+//! | [`archive`] | entries of a log, in pieces, as archives hold them |
 //! | [`snapshot`] | the rows of a state, in chunks, as backups hold them |
 #![no_std]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod archive;
 pub mod body;
 pub mod body_index;
 mod breaker;

@@ -308,6 +308,12 @@ pub const BACKUP_IDLE_MS_MAX: u64 = 10 * 60 * 1_000;
 pub const BACKUP_READ_BYTES: usize = 1 << 20;
 /// Bytes that all backups together read in a second.
 pub const BACKUP_BYTES_PER_SECOND: u64 = 64 << 20;
+/// Archives that read the log at the same time.
+pub const ARCHIVES_MAX: usize = 2;
+/// The log keeps nothing for an archive that has not asked for this long.
+pub const ARCHIVE_IDLE_MS_MAX: u64 = 10 * 60 * 1_000;
+/// Bytes of entries that one request of an archive reads. A single entry may be longer.
+pub const ARCHIVE_READ_BYTES: usize = 4 << 20;
 /// Stores that a restored store remembers as its origins. It forgets the oldest first.
 pub const ORIGINS_MAX: usize = 16;
 

@@ -81,6 +81,10 @@ pub trait Engine {
     /// leave the disk only after a flush.
     fn flush_soon(&mut self);
 
+    /// An archive has all entries through this one, and reads those after it. `None`: no archive reads. An engine
+    /// whose log others keep may ignore this.
+    fn archived(&mut self, through: Option<Index>);
+
     /// Adds the work that is due to `io`, until something happens that the node must know about, and returns
     /// that. Call it until it returns [`Polled::Idle`], [`Polled::More`] or [`Polled::Stopped`].
     ///

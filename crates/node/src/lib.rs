@@ -27,6 +27,7 @@
 //! | [`waiting`] | requests that wait until something happens to a row |
 //! | [`clock`] | the two clocks of entries, from the two clocks of a machine |
 //! | [`engine`] | what a node asks of its engine: entries in, durable outcomes out |
+//! | [`replay`] | entries of an archive, applied to a snapshot that is being installed |
 //! | [`raft_engine`] | the built-in engine: log first, then apply, on a local state |
 
 pub mod batch;
@@ -36,6 +37,7 @@ pub mod engine;
 pub mod node;
 mod own_work;
 pub mod raft_engine;
+pub mod replay;
 pub mod request;
 pub mod step;
 mod ticks;

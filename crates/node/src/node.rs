@@ -219,6 +219,7 @@ where
             }
             Input::DiskResponds => self.stalled = None,
             Input::FlushSoon => self.engine.flush_soon(),
+            Input::Archived(through) => self.engine.archived(through),
             Input::React(reactions) => self.react(reactions, out),
             Input::TimerDue => self.wait = None,
             Input::Continue => {}

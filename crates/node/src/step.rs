@@ -3,7 +3,7 @@
 use crate::clock::Mono;
 use crate::engine::{DiskSpace, EngineError};
 use crate::request::{ClosedTime, Replies, Request, Unavailable};
-use model::{Cursor, Outcome, React};
+use model::{Cursor, Index, Outcome, React};
 
 /// Something that happened to a node. `C` and `M` are the engine's completions and messages.
 #[derive(Debug)]
@@ -27,6 +27,9 @@ pub enum Input<C, M, R: Replies> {
     DiskResponds,
     /// Removed data waits for a flush before it can leave the disk.
     FlushSoon,
+    /// Entries after this one are kept in the log, within the engine's bound, because an archive does not have them yet.
+    /// `None`: there is no archive.
+    Archived(Option<Index>),
     /// What reactions have to do with events that were read for them. [`Output::Reacted`] follows for each.
     React(Vec<React<'static>>),
     /// The time set by [`Output::Wait`] has come.

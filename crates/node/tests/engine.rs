@@ -82,6 +82,8 @@ impl Engine for Script {
 
     fn flush_soon(&mut self) {}
 
+    fn archived(&mut self, _: Option<Index>) {}
+
     fn poll(&mut self, _: &mut Vec<()>) -> Result<Polled, EngineError> {
         Ok(self.reports.pop_front().unwrap_or(Polled::Idle))
     }

@@ -83,10 +83,10 @@ struct Replica {
 }
 
 impl Replica {
-    fn on(log: Log, disk: MemoryStateDisk, follower_log_bytes: u64) -> Self {
+    fn on(log: Log, disk: MemoryStateDisk, kept_log_bytes: u64) -> Self {
         let options = RaftEngineOptions {
             founders: Membership::of_voters([1, 2, 3]),
-            follower_log_bytes,
+            kept_log_bytes,
             ..RaftEngineOptions::default()
         };
         let (state, shard) = (MemoryState::open(&disk), Shard::new(ShardOptions::default()));
@@ -337,8 +337,8 @@ fn a_node_that_stops_after_losing_the_lead_still_flushes() {
 
 #[test]
 fn the_log_is_kept_for_a_follower_that_lags_but_not_without_bound() {
-    for (follower_log_bytes, purged) in [(1 << 30, "purged through 3"), (10, "purged through 5")] {
-        let mut replica = Replica::on(Log::default(), MemoryStateDisk::new(), follower_log_bytes).led(2);
+    for (kept_log_bytes, purged) in [(1 << 30, "purged through 3"), (10, "purged through 5")] {
+        let mut replica = Replica::on(Log::default(), MemoryStateDisk::new(), kept_log_bytes).led(2);
         for (reply, text) in [(1, "a"), (2, "bb"), (3, "ccc")] {
             replica.append(reply, text);
             replica.sync();
@@ -349,7 +349,7 @@ fn the_log_is_kept_for_a_follower_that_lags_but_not_without_bound() {
         }
         replica.seen();
         replica.flush();
-        assert_eq!(replica.seen(), [purged], "at most {follower_log_bytes} bytes");
+        assert_eq!(replica.seen(), [purged], "at most {kept_log_bytes} bytes");
     }
 }
 

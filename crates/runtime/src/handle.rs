@@ -4,8 +4,10 @@
 //! A handle hides the node's channels and threads. Every queue behind it is bounded; when one is full, the call
 //! returns [`Unavailable::Busy`] at once.
 
+use crate::archive::{Archives, CannotArchive};
 use crate::backup::{Backup, BackupId, Backups, CannotBegin};
 use crate::reads::{ReadFailure, ReadPool, Snapshot};
+use driver::archive::LogRead;
 use format::header::StoreId;
 use model::{
     Action, Claim, Claimed, ClaimedTask, Command, Cursor, Elapsed, Index, Key, Outcome, QueueName, Settle,
@@ -90,6 +92,7 @@ pub struct Handle {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) elapsed: Arc<AtomicU64>,
     pub(crate) backups: Arc<Backups>,
+    pub(crate) archives: Arc<Archives>,
 }
 
 impl std::fmt::Debug for Handle {
@@ -266,6 +269,24 @@ impl Handle {
     ) -> Result<Option<Vec<u8>>, Unavailable> {
         self.backups.pace(limits::BACKUP_READ_BYTES).await;
         self.read(move |_| backup.read_segment(&segment, from)).await
+    }
+
+    /// Reads entries of the log for an archive, which has all entries through `has`. The log keeps the later ones until the
+    /// archive has them, up to a bound.
+    ///
+    /// # Errors
+    /// [`CannotArchive`]
+    pub async fn archive_log(&self, id: BackupId, has: Index) -> Result<LogRead, CannotArchive> {
+        if !self.archives.has(id, has) {
+            return Err(CannotArchive::TooMany);
+        }
+        let archives = Arc::clone(&self.archives);
+        let read = self.read(move |snapshot| archives.read(snapshot, has)).await;
+        let read = read.map_err(CannotArchive::Unavailable)?;
+        if matches!(read, LogRead::NotInLog { .. }) {
+            self.archives.end(id);
+        }
+        Ok(read)
     }
 
     /// The greatest cursor that readers may see. It grows as entries are applied.

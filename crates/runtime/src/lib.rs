@@ -15,6 +15,7 @@
 //! This crate decides nothing about data, nor about order. It turns requests, timers and finished disk work into
 //! inputs of [`driver::Driver`], and does its effects in order.
 
+mod archive;
 mod backup;
 mod disk_threads;
 mod handle;
@@ -25,7 +26,9 @@ mod start;
 mod store;
 mod worker;
 
+pub use archive::CannotArchive;
 pub use backup::{Backup, BackupId, CannotBegin};
+pub use driver::archive::LogRead;
 pub use driver::{DiskFailure, WriteTask};
 pub use handle::{Handle, Pending, Phase, Status, Woken};
 pub use node::{AskedTime, ClosedTime, Unavailable};

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use storage::bodies::BodyError;
+use storage::log::LogError;
 use tokio::sync::{Semaphore, mpsc};
 
 /// Read jobs that may be running or waiting at once. Each reads one bounded page.
@@ -46,6 +47,8 @@ pub enum ReadFailure {
     Bodies(#[from] BodyError),
     #[error("the state cannot be read: {0}")]
     State(#[from] ViewError),
+    #[error("the log cannot be read: {0}")]
+    Log(#[from] LogError),
 }
 
 /// Runs read jobs on tokio's blocking threads.

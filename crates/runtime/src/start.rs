@@ -1,5 +1,6 @@
 //! Opens a data directory and starts a node on what it holds.
 
+use crate::archive::Archives;
 use crate::backup::Backups;
 use crate::disk_threads::{
     Reported, start_compacting, start_flushing, start_log, start_reacting, start_writing_bodies,
@@ -10,6 +11,7 @@ use crate::reads::{Latest, ReadPool};
 use crate::space::{Space, start_checking};
 use crate::store::{CompactJob, CompactWork, Driver, FlushWork, LogWork, Opened, ReactWork, open};
 use driver::WriteTask;
+use driver::archive::ArchivedLog;
 use model::{Cursor, limits};
 use node::NodeOptions;
 use std::path::PathBuf;
@@ -85,7 +87,7 @@ pub enum StartError {
 pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeTask), StartError> {
     let directory = DataDirectory::open(&options.data)?;
     let store = directory.store();
-    let Opened { engine, state_reader, compactor, slots, log, bodies, body_reader } =
+    let Opened { engine, state_reader, compactor, slots, log, bodies, body_reader, group } =
         open(&directory, options)?;
     let latest = Arc::new(Latest::new(state_reader));
     let replay = engine.replay();
@@ -125,6 +127,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader, slots, reports_in));
     set_bounds(metrics);
     let backups = Arc::new(Backups::default());
+    let archives = Archives::new(ArchivedLog { reader: log.reader, group, store });
     let task = NodeTask::new(Parts {
         driver: Driver::new(NodeOptions::default(), engine, bodies, log.preparer),
         log: log_thread,
@@ -142,10 +145,14 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         metrics: Arc::clone(metrics),
         elapsed: Arc::clone(&elapsed),
         backups: Arc::clone(&backups),
+        archives: Arc::clone(&archives),
         directory,
     });
     let metrics = Arc::clone(metrics);
-    Ok((Handle { store, mailbox: mailbox_in, visible, status, reads, metrics, elapsed, backups }, task))
+    Ok((
+        Handle { store, mailbox: mailbox_in, visible, status, reads, metrics, elapsed, backups, archives },
+        task,
+    ))
 }
 
 /// Reports a thread's work to the loop. After the loop has ended, no one receives reports. The threads then end too.

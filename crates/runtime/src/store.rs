@@ -3,7 +3,7 @@
 
 use crate::handle::Channels;
 use crate::start::{Options, StartError};
-use model::SlotRange;
+use model::{GroupId, SlotRange};
 use node::{GroupLog, RaftEngine, RaftEngineOptions};
 use shard::{Shard, ShardOptions};
 use storage::bodies::{Bodies, BodyOptions};
@@ -48,6 +48,7 @@ pub(crate) struct Opened {
     pub(crate) log: OpenedLog<NodeDisk>,
     pub(crate) bodies: Bodies<NodeDisk>,
     pub(crate) body_reader: BodyReader,
+    pub(crate) group: GroupId,
 }
 
 /// Reads and checks everything before anything is changed, so that a start that is refused leaves the directory
@@ -85,5 +86,5 @@ pub(crate) fn open(directory: &DataDirectory, options: &Options) -> Result<Opene
     let slots = shard.slots();
     let group_log = GroupLog::new(group, log.reader.clone());
     let engine = RaftEngine::open(engine_options, group_log, recovered.as_ref(), shard, state)?;
-    Ok(Opened { engine, state_reader, compactor, slots, log, bodies, body_reader })
+    Ok(Opened { engine, state_reader, compactor, slots, log, bodies, body_reader, group })
 }

@@ -16,6 +16,7 @@ pub struct Limits {
     pub removed_kept_ms: u64,
     pub flush_log_bytes: u64,
     pub flush_state_bytes: u64,
+    pub kept_log_bytes: u64,
     pub poll_bytes: usize,
     pub heads_max: usize,
     pub waiting_bytes_max: usize,
@@ -36,6 +37,7 @@ impl Default for Limits {
             removed_kept_ms: 24 * 60 * 60 * 1_000,
             flush_log_bytes: 24 << 10,
             flush_state_bytes: 16 << 10,
+            kept_log_bytes: 1 << 30,
             poll_bytes: 4 << 10,
             heads_max: 65_536,
             waiting_bytes_max: 64 << 20,
@@ -60,6 +62,7 @@ impl Limits {
             removed_kept_ms: rng.pick(&[usual.removed_kept_ms, 0, 100]),
             flush_log_bytes: rng.pick(&[usual.flush_log_bytes, 2 << 10, 200 << 10]),
             flush_state_bytes: rng.pick(&[usual.flush_state_bytes, 1 << 10, 1 << 20]),
+            kept_log_bytes: rng.pick(&[usual.kept_log_bytes, usual.kept_log_bytes, 32 << 10]),
             poll_bytes: rng.pick(&[usual.poll_bytes, 1, 1 << 20]),
             heads_max: rng.pick(&[usual.heads_max, 0, 1, 5]),
             // A single command always fits.
@@ -74,6 +77,12 @@ impl Limits {
                 stall_ms: rng.pick(&[2_000, 2_000, 2_000, u64::MAX]),
             },
         }
+    }
+
+    /// Whether the log is kept for an archive, however far that is behind.
+    #[must_use]
+    pub fn keeps_log(&self) -> bool {
+        self.kept_log_bytes == Self::default().kept_log_bytes
     }
 
     /// Whether a pause can be long enough for idempotency records to expire.

@@ -40,6 +40,7 @@ fn simulate(arguments: &Arguments) -> ExitCode {
                 all.followed += report.followed;
                 all.damage_reported += report.damage_reported;
                 all.restores += report.restores;
+                all.replayed += report.replayed;
                 print_hash(arguments, &report);
             }
             Err(failure) => return failed(&failure),
@@ -53,14 +54,15 @@ fn simulate(arguments: &Arguments) -> ExitCode {
     if !arguments.hash {
         println!(
             "{counted} seeds held ({} run): {} crashes, {} acknowledgements, {} refusals, {} events followed, \
-             {} damages reported, {} backups restored",
+             {} damages reported, {} backups restored, {} archived entries applied",
             seed - arguments.from,
             all.crashes,
             all.acknowledgements,
             all.refusals,
             all.followed,
             all.damage_reported,
-            all.restores
+            all.restores,
+            all.replayed
         );
     }
     ExitCode::SUCCESS

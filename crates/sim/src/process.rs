@@ -7,6 +7,7 @@ use crate::mutant::Mutant;
 use crate::reference::entries_of;
 use crate::reply::Reply;
 use crate::state::SimState;
+use driver::archive::ArchivedLog;
 use driver::{
     CompactWork, Driver, Effect, FlushJob, FlushWork, Halted, Input, LogJob, LogWork, ReactJob, ReactWork,
     Report,
@@ -47,7 +48,8 @@ impl Replies for Waiters {
     }
 }
 
-const GROUP: GroupId = GroupId(1);
+/// The group of every simulated node.
+pub const GROUP: GroupId = GroupId(1);
 /// The identity of every simulated store.
 pub const STORE: StoreId = StoreId(7);
 
@@ -100,6 +102,7 @@ pub struct Stepped {
 pub struct Process {
     driver: Driver<NodeDisk, SimState, Waiters>,
     body_reader: BodyReader<NodeDisk>,
+    archived: ArchivedLog<NodeDisk>,
     log: LogWork<NodeDisk>,
     log_jobs: VecDeque<LogJob>,
     flush: FlushWork<NodeDisk, MemoryFlush>,
@@ -159,11 +162,13 @@ impl Process {
         };
         let (bodies, body_reader) = Bodies::open(body_disk, state.progress().bodies_end, body_options)?;
         let body_preparer = bodies.preparer();
+        let archived = ArchivedLog { reader: log.reader.clone(), group: GROUP, store };
         let group_log = GroupLog::new(GROUP, log.reader);
         let options = RaftEngineOptions {
             group: GROUP,
             flush_state_bytes: limits.flush_state_bytes,
             flush_log_bytes: limits.flush_log_bytes,
+            kept_log_bytes: limits.kept_log_bytes,
             poll_bytes: limits.poll_bytes,
             ..RaftEngineOptions::default()
         };
@@ -184,6 +189,7 @@ impl Process {
             react_job: None,
             mutant,
             body_reader,
+            archived,
             log: LogWork::new(log.writer, log.preparer.clone()),
             log_jobs: VecDeque::new(),
             flush: FlushWork::new(log.preparer, body_preparer),
@@ -207,6 +213,12 @@ impl Process {
     #[must_use]
     pub fn bodies(&self) -> &BodyReader<NodeDisk> {
         &self.body_reader
+    }
+
+    /// The log, as an archive reads it.
+    #[must_use]
+    pub fn archived(&self) -> &ArchivedLog<NodeDisk> {
+        &self.archived
     }
 
     #[must_use]

@@ -27,6 +27,8 @@ pub struct Report {
     pub damage_reported: u64,
     /// Backups that were restored.
     pub restores: u64,
+    /// Entries of archives that were applied to restored backups.
+    pub replayed: u64,
     pub crashes: u64,
     /// Whether it crashed after enough acknowledgements to count.
     pub counts: bool,

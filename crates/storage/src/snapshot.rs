@@ -21,7 +21,7 @@ use format::frame::{HardState, Purged, encode_carry};
 use format::header::SnapshotHeader;
 use format::row::ALL_ROWS;
 use format::snapshot::{Following, KeyAndValue, encode_chunk, put_row};
-use model::{Cursor, GroupId, Index, Key, KeyRange, Order, Term, View, ViewError, WriteSet};
+use model::{Cursor, GroupId, Index, Key, KeyRange, Order, Position, Term, View, ViewError, Wall, WriteSet};
 use std::ops::ControlFlow;
 
 /// Rows in memory before they are flushed.
@@ -107,8 +107,25 @@ impl<D: Disk, S: State> Install<D, S> {
     /// [`InstallError`]
     pub fn rows(&mut self, rows: &[KeyAndValue<'_>]) -> Result<(), InstallError> {
         let writes = rows.iter().map(|(key, value)| (key.to_vec(), Some(value.to_vec()))).collect();
-        self.state.commit(&WriteSet(writes), Progress::default())?;
-        if self.state.unflushed_bytes() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
+        self.change(&WriteSet(writes))
+    }
+
+    /// Changes rows after all were added.
+    ///
+    /// # Errors
+    /// [`InstallError`]
+    pub fn change(&mut self, writes: &WriteSet) -> Result<(), InstallError> {
+        self.state.commit(writes, Progress::default())?;
+        if self.state.unflushed_bytes() < FLUSH_BYTES {
+            return Ok(());
+        }
+        self.sync_bodies()?;
+        self.flush()
+    }
+
+    /// Takes note of events that were removed after they were added.
+    pub fn removed(&mut self, positions: &[Position], now: Wall) {
+        self.bodies.note_removed(positions, now);
     }
 
     /// The state as installed so far.

@@ -139,6 +139,8 @@ families! {
         "Size of the log on disk, spare segments included";
     LOG_SEGMENTS = Gauge "mainstay_log_segments" None []
         "Log segments that hold entries not yet purged";
+    ARCHIVES = Gauge "mainstay_archives" None []
+        "Archives that have asked for entries of the log within the last minute";
     LOG_WRITTEN = Counter "mainstay_log_written" Bytes []
         "Bytes written to the log";
     STATE_BYTES = Gauge "mainstay_state" Bytes []

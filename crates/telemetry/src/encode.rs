@@ -161,6 +161,7 @@ impl Scrape {
         let m = &self.metrics;
         out.gauge(&cat::LOG_BYTES, &m.log_bytes)?;
         out.gauge(&cat::LOG_SEGMENTS, &m.log_segments)?;
+        out.gauge(&cat::ARCHIVES, &m.archives)?;
         out.counter(&cat::LOG_WRITTEN, &m.log_written)?;
         out.gauge(&cat::STATE_BYTES, &m.state_bytes)?;
         out.gauge(&cat::STATE_MEMORY, &m.state_memory)?;

@@ -19,13 +19,22 @@ pub enum UpkeepError {
     #[error("{path} holds no backups")]
     NoBackups { path: String },
     /// Another process is adding or removing a backup.
-    #[error("another process is changing the backups in {path}")]
+    #[error("another process is adding to {path}")]
     InUse { path: String },
     /// A newer version of the program has written it.
     #[error("{path} has layout {found}, which this version of Mainstay does not know")]
     Newer { path: String, found: u32 },
     #[error("{path} holds no backup `{name}`; it has {known}")]
     Unknown { path: String, name: String, known: String },
+    /// The wanted moment is before all backups.
+    #[error("no backup in {path} is from before that moment; the oldest is {oldest}")]
+    BeforeBackups { path: String, oldest: String },
+    /// The wanted moment is after all that was archived.
+    #[error("the archive ends with entry {last}, before cursor {cursor}")]
+    BeyondArchive { cursor: model::Cursor, last: u64 },
+    /// An archived entry cannot be applied.
+    #[error(transparent)]
+    Replay(#[from] node::EngineError),
     /// It is not what was written.
     #[error("{file} is damaged: {what}")]
     Damaged { file: String, what: String },

@@ -8,6 +8,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`backups`] | a directory with backups: adds one, lists, verifies and removes them |
+//! | [`log_archive`] | the entries between and after backups, in the same directory |
 //! | [`rows`], [`segments`] | check the parts of a backup |
 //! | [`matching`] | whether rows and bodies are about the same events |
 //! | [`check`] | examines a running node by what a backup would copy |
@@ -22,6 +23,7 @@ pub mod check;
 mod digest;
 pub mod doctor;
 mod error;
+pub mod log_archive;
 mod matching;
 pub mod restore;
 mod rows;

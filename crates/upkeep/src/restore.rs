@@ -1,18 +1,22 @@
 //! Makes a data directory from a backup.
 //!
-//! The backup is read twice: first to check all of it, before anything is written, and then to install it. The new store
-//! has an identity of its own, remembers where it comes from, and continues the positions of the original
-//! ([`shard::restore`]).
+//! The backup is read twice: first to check all of it, before anything is written, and then to install it. So are the
+//! entries that were archived after it, which are applied as they were by the original. The new store has an identity of its
+//! own, remembers where it comes from, and continues the positions of the original ([`shard::restore`]).
 
-use crate::backups::{Backup, SegmentFile};
+use crate::backups::{Backup, BackupDirectory, SegmentFile, Verified};
 use crate::error::{Result, UpkeepError};
+use crate::log_archive::{LogArchive, Stretch, StretchEnd};
 use crate::{rows, segments};
 use format::header::{SnapshotHeader, StoreId};
 use model::{Cursor, GroupId, Slot, SlotRange, Wall};
-use shard::query::Liveness;
+use node::replay::Replay;
+use shard::query::{self, Liveness};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use storage::bodies::BodyOptions;
+use storage::directory::DataDirectory;
 use storage::log::LogOptions;
 use storage::lsm::{LsmConfig, LsmState};
 use storage::real_disk::RealDisk;
@@ -27,52 +31,155 @@ pub(crate) const GROUP: GroupId = GroupId(1);
 /// How many bytes of bodies are appended at a time.
 const RECORDS_BYTES: usize = 1 << 20;
 
+/// As of when a store is restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// As of the newest entry that the directory has.
+    Newest,
+    /// As of the end of this backup.
+    Backup(String),
+    /// As of the end of this millisecond.
+    Time(Wall),
+    /// As of the entry with this cursor.
+    Cursor(Cursor),
+}
+
 /// A store that was restored.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Restored {
     /// Its identity.
     pub store: StoreId,
     /// The store that the backup is of.
     pub from: StoreId,
-    /// It has everything that had happened there up to this cursor.
-    pub through: Cursor,
+    /// The name of the backup.
+    pub backup: String,
+    /// What the backup has.
     pub events: u64,
     pub rows: u64,
+    /// How many entries followed it.
+    pub replayed: u64,
+    /// Why no more entries followed.
+    pub end: StretchEnd,
+    /// It has everything that had happened there up to this cursor.
+    pub through: Cursor,
+    /// The time of day of the last entry.
+    pub wall: Wall,
     /// How many milliseconds this machine's clock is behind that of the backup.
     pub clock_behind_ms: u64,
 }
 
-/// Restores a backup to a directory that does not exist or is empty.
+/// Restores a store to a directory that does not exist or is empty: from a backup, and from the entries that were archived
+/// after it.
 ///
 /// # Errors
-/// The backup is damaged, or the directory is not empty: then nothing has changed. Or a disk failed: then there is no store
-/// in the directory, and the restore can be begun again.
-pub fn restore(backup: &Backup, data: &Path) -> Result<Restored> {
-    let verified = backup.verify()?;
-    let header = verified.header;
+/// The backup or the archive is damaged, neither goes as far as wanted, or the directory is not empty: then nothing has
+/// changed. Or a disk failed: then there is no store in the directory, and the restore can be begun again.
+pub fn restore(directory: &BackupDirectory, moment: &Moment, data: &Path) -> Result<Restored> {
+    let backup = choose(directory, moment)?;
+    let Verified { header, events, rows, .. } = backup.verify()?;
+    let archive = directory.log_archive(header.store);
+    let wanted = wanted_entries(&archive, &header, moment)?;
     let restoring = RestoringDirectory::begin(data)?;
     let target = restoring.target();
+    let store = target.store();
+    let install = install(&backup, &header, target)?;
+    let at = InstalledAt { group: GROUP, index: header.index, term: header.term };
+    let mut replay = Replay::new(install, at);
+    archive.entries_after(header.index, |entry| {
+        if entry.index > wanted.last || has_come_to(&replay, moment)? {
+            return Ok(ControlFlow::Break(()));
+        }
+        replay.apply(entry)?;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let clock = query::clock(replay.install.state(), FIRST)?;
+    let now = now();
+    let begins = begins_at(now, &header);
+    let changes = shard::restore::restored(replay.install.state(), FIRST, header.store, begins)?;
+    replay.install.finish(&changes, replay.at, target.log_disk()?, LogOptions::new(store))?;
+    restoring.finish()?;
+    Ok(Restored {
+        store,
+        from: header.store,
+        backup: backup.name,
+        events,
+        rows,
+        replayed: replay.at.index.0 - header.index.0,
+        end: wanted.end,
+        through: clock.through(),
+        wall: clock.wall,
+        clock_behind_ms: clock_of(clock.wall, &header).max(header.taken).0.saturating_sub(now.0),
+    })
+}
+
+/// The newest backup from which the moment can be reached.
+fn choose(directory: &BackupDirectory, moment: &Moment) -> Result<Backup> {
+    let latest = match moment {
+        Moment::Newest => return directory.backup(None),
+        Moment::Backup(name) => return directory.backup(Some(name)),
+        Moment::Time(wall) => Cursor::last_of(*wall),
+        Moment::Cursor(cursor) => *cursor,
+    };
+    let backups = directory.backups()?;
+    let oldest = backups.first().map(|backup| backup.name.clone());
+    let is_before = |backup: &Backup| backup.manifest.cursor.parse::<Cursor>().is_ok_and(|at| at <= latest);
+    let found = backups.into_iter().rfind(is_before);
+    found.ok_or_else(|| UpkeepError::BeforeBackups {
+        path: directory.path().display().to_string(),
+        oldest: oldest.unwrap_or_else(|| "none".to_owned()),
+    })
+}
+
+/// Reads and checks all entries that are wanted after a backup, so that a restore does not fail because of them later.
+fn wanted_entries(archive: &LogArchive, header: &SnapshotHeader, moment: &Moment) -> Result<Stretch> {
+    let until = match moment {
+        Moment::Backup(_) => return Ok(Stretch { last: header.index, end: StretchEnd::Asked }),
+        Moment::Newest => None,
+        Moment::Time(wall) => Some(*wall),
+        Moment::Cursor(cursor) => Some(cursor.position.wall()),
+    };
+    let mut last = header.wall;
+    let stretch = archive.entries_after(header.index, |entry| {
+        if let Some(wall) = node::replay::wall_of(entry)? {
+            if until.is_some_and(|until| wall > until) {
+                return Ok(ControlFlow::Break(()));
+            }
+            last = wall;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    match moment {
+        Moment::Cursor(cursor) if stretch.end != StretchEnd::Asked && header.through < *cursor => {
+            // The last entry may be the one with the cursor.
+            if last < cursor.position.wall() {
+                return Err(UpkeepError::BeyondArchive { cursor: *cursor, last: stretch.last.0 });
+            }
+        }
+        _ => {}
+    }
+    Ok(stretch)
+}
+
+/// Whether the entry with the wanted cursor was applied.
+fn has_come_to(replay: &Replay<RealDisk, LsmState>, moment: &Moment) -> Result<bool> {
+    let Moment::Cursor(cursor) = moment else { return Ok(false) };
+    Ok(query::clock(replay.install.state(), FIRST)?.last_position >= cursor.position)
+}
+
+fn install(
+    backup: &Backup,
+    header: &SnapshotHeader,
+    target: &DataDirectory,
+) -> Result<Install<RealDisk, LsmState>> {
     let store = target.store();
     let state = LsmState::open(&target.state_path(), store, LsmConfig::default())?;
     let mut install = Install::begin(state, target.bodies_disk()?, BodyOptions::new(store))?;
     rows::read_all(&backup.row_files(), |rows| Ok(install.rows(rows)?))?;
     for segment in &backup.manifest.segments {
-        install_segment(&mut install, backup, segment, &header)?;
+        install_segment(&mut install, backup, segment, header)?;
         install.sync_bodies()?;
     }
-    let now = now();
-    let changes = shard::restore::restored(install.state(), FIRST, header.store, begins_at(now, &header))?;
-    let at = InstalledAt { group: GROUP, index: header.index, term: header.term };
-    install.finish(&changes, at, target.log_disk()?, LogOptions::new(store))?;
-    restoring.finish()?;
-    Ok(Restored {
-        store,
-        from: header.store,
-        through: header.through,
-        events: verified.events,
-        rows: verified.rows,
-        clock_behind_ms: header.taken.0.saturating_sub(now.0),
-    })
+    Ok(install)
 }
 
 /// Appends the events of a segment. Removed ones are left out, so their bytes are gone for good.
@@ -104,6 +211,11 @@ fn install_segment(
 /// When the new store's positions begin: now, by a clock that is ahead of this one as far as the original's was.
 fn begins_at(now: Wall, header: &SnapshotHeader) -> Wall {
     Wall(now.0.saturating_add(header.wall.0.saturating_sub(header.taken.0)))
+}
+
+/// What the original's machine had as its time of day when an entry got this one.
+fn clock_of(wall: Wall, header: &SnapshotHeader) -> Wall {
+    Wall(wall.0.saturating_sub(header.wall.0.saturating_sub(header.taken.0)))
 }
 
 fn now() -> Wall {

@@ -1,7 +1,7 @@
-//! The operations on backups.
+//! The operations on backups and archives.
 
 use super::operations::{ANY, DATA, QUERY, STREAM_NAME, json};
-use super::parameters::{BACKUP, CHUNK, FROM_BYTE, SEGMENT, STORE};
+use super::parameters::{AFTER_ENTRY, ARCHIVE, BACKUP, CHUNK, FROM_BYTE, SEGMENT, STORE};
 use super::{Access, Content, Description, Method, Response, Schema, Scope, Tag};
 use crate::catalogue::Code;
 
@@ -65,4 +65,18 @@ pub(super) const END: Description = Description {
         headers: &[],
     },
     problems: &[ANY, DATA, STREAM_NAME, QUERY],
+};
+
+pub(super) const LOG: Description = Description {
+    id: "archiveLog",
+    method: Method::Get,
+    path: "/v1/archives/{archive}/log",
+    tag: Tag::Operations,
+    access: Access::admin(Scope::Store),
+    summary: "Read the log for an archive",
+    description: "Returns entries of the log that were applied, in order, with a checksum: about 4 MiB, at least one. The response is empty if there is none yet. The client chooses the archive's name, at random and once for each place where it keeps entries. The log keeps what an archive does not have, up to 1 GiB, until the archive has not asked for ten minutes. Use `mainstay archive`, which checks the entries and keeps them so that a store can be restored as of any moment.",
+    parameters: &[&ARCHIVE, &AFTER_ENTRY, &STORE],
+    request: &[],
+    response: Response { description: "The entries.", content: &[BYTES], headers: &[] },
+    problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::NotInLog, Code::TooManyArchives, Code::DiskStalled]],
 };

@@ -687,6 +687,7 @@ operations! {
     ReadBackupRows: backups::ROWS;
     ReadBackupSegment: backups::SEGMENT_BYTES;
     EndBackup: backups::END;
+    ArchiveLog: backups::LOG;
     Store: Description {
         id: "store",
         method: Method::Get,

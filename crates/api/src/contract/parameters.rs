@@ -135,6 +135,17 @@ pub static CHUNK: Parameter = query(
 );
 pub static FROM_BYTE: Parameter =
     query("from", "The first byte to read, from 0, which is the default.", Values::Matching("^[0-9]{1,18}$"));
+pub static ARCHIVE: Parameter = Parameter {
+    name: "archive",
+    location: Location::Path,
+    description: "The name of the archive: 16 lower-case hex digits that the client has chosen.",
+    values: Values::Matching("^[0-9a-f]{16}$"),
+};
+pub static AFTER_ENTRY: Parameter = query(
+    "after",
+    "The number of the last entry that the archive has, 0 if it has none, which is the default.",
+    Values::Matching("^[0-9]{1,18}$"),
+);
 pub static STORE: Parameter = header(
     "Mainstay-Store",
     "The identity of the store that the request is meant for, as `GET /v1` returns it. Another store responds with \

@@ -1,9 +1,9 @@
 //! Decoding any bytes returns a value or an error. It never panics, and takes no more memory than a small
 //! multiple of the input.
 
-use crate::{reaction, samples, snapshot, tasks};
+use crate::{archive, reaction, samples, snapshot, tasks};
 use format::FormatError;
-use format::header::SnapshotHeader;
+use format::header::{LogArchiveHeader, SnapshotHeader};
 use format::row::{
     BreakerRow, ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey,
     FailureRow, FairRow, FairTypeRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey,
@@ -56,6 +56,8 @@ fn read_as_all(bytes: &[u8]) {
     let _ = (QueueKeys::parse_blocked(bytes), QueueKeys::parse_dead(bytes));
     let _ = (SnapshotHeader::decode(bytes), decode_origins(bytes));
     snapshot::read(bytes);
+    let _ = LogArchiveHeader::decode(bytes);
+    archive::read(bytes);
     let _ = (TenantRow::decode(bytes), FairRow::decode(bytes), ShareRow::decode(bytes));
     let _ = (QueueKeys::parse_tenant(bytes), QueueKeys::parse_tenant_turn(bytes));
     let _ = QueueKeys::parse_share_cohort(bytes);

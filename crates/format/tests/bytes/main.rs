@@ -1,6 +1,7 @@
 //! The promises of the formats: bytes that never change, and decoders that accept any input safely.
 
 #[cfg(test)]
+mod archive;
 mod breaker;
 #[cfg(test)]
 mod execution;

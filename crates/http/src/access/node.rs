@@ -3,10 +3,10 @@
 use super::Caller;
 use crate::response::Result;
 use crate::unavailable;
-use model::{Claim, Command, Cursor, Elapsed, Key, Wall, WithdrawLease};
+use model::{Claim, Command, Cursor, Elapsed, Index, Key, Wall, WithdrawLease};
 use runtime::{
-    AskedTime, Backup, BackupId, CannotBegin, ClosedTime, Handle, Pending, ReadFailure, Snapshot, Status,
-    Unavailable, Woken,
+    AskedTime, Backup, BackupId, CannotArchive, CannotBegin, ClosedTime, Handle, LogRead, Pending,
+    ReadFailure, Snapshot, Status, Unavailable, Woken,
 };
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -122,5 +122,10 @@ impl Node {
         from: u64,
     ) -> Result<Option<Vec<u8>>, Unavailable> {
         self.0.backup_segment(backup, segment, from).await
+    }
+
+    /// See [`Handle::archive_log`].
+    pub(crate) async fn archive_log(&self, id: BackupId, has: Index) -> Result<LogRead, CannotArchive> {
+        self.0.archive_log(id, has).await
     }
 }

@@ -1,4 +1,4 @@
-//! `/v1/backups`: begin a backup, read its parts, end it.
+//! `/v1/backups`: begin a backup, read its parts, end it. `/v1/archives`: read the log.
 
 use super::parts;
 use crate::context::Context;
@@ -9,7 +9,7 @@ use api::response::backup::{Backup, Segment, write_ended};
 use api::{Code, Problem};
 use http::header::HeaderValue;
 use http::request;
-use runtime::{BackupId, CannotBegin, Unavailable};
+use runtime::{BackupId, CannotArchive, CannotBegin, LogRead, Unavailable};
 use std::sync::Arc;
 use storage::bodies::CopyKind;
 
@@ -68,15 +68,37 @@ pub(super) fn end(context: &Context, parts: &request::Parts) -> Result {
     Ok(response::json(out))
 }
 
+pub(super) async fn log(context: &Context, parts: &request::Parts) -> Result {
+    let has = query::archive_entry(parts.uri.query())?;
+    let archive = name(parts)?;
+    unavailable::check_readable(context)?;
+    match context.handle.archive_log(archive, has).await {
+        Ok(LogRead::Piece(piece)) => Ok(response::whole(BYTES, piece)),
+        Ok(LogRead::Nothing) => Ok(response::whole(BYTES, Vec::new())),
+        Ok(LogRead::NotInLog { last }) => {
+            let detail = format!("the log does not have the entry after {has}; its last one is {last}");
+            Err(Problem::new(Code::NotInLog, detail))
+        }
+        Err(CannotArchive::TooMany) => {
+            let max = model::limits::ARCHIVES_MAX;
+            let mut problem =
+                Problem::new(Code::TooManyArchives, format!("{max} other archives read the log"));
+            problem.retry_after_s = Some(RETRY_AFTER_S);
+            Err(problem)
+        }
+        Err(CannotArchive::Unavailable(why)) => Err(unavailable::read_problem(&why)),
+    }
+}
+
 fn find(context: &Context, parts: &request::Parts) -> Result<Arc<runtime::Backup>> {
     context.handle.backup(name(parts)?).ok_or_else(not_found)
 }
 
-/// The name of the backup in the path.
+/// The name of the backup or archive in the path.
 fn name(parts: &request::Parts) -> Result<BackupId> {
-    at(parts, 3)
-        .parse()
-        .map_err(|_| Problem::new(Code::InvalidName, "the name of a backup is 16 lower-case hex digits"))
+    at(parts, 3).parse().map_err(|_| {
+        Problem::new(Code::InvalidName, "the name of a backup or archive is 16 lower-case hex digits")
+    })
 }
 
 fn bytes(read: std::result::Result<Option<Vec<u8>>, Unavailable>) -> Result {

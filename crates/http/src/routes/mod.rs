@@ -185,6 +185,7 @@ where
         Operation::ReadBackupRows => backups::rows(context, parts).await,
         Operation::ReadBackupSegment => backups::segment(context, parts).await,
         Operation::EndBackup => backups::end(context, parts),
+        Operation::ArchiveLog => backups::log(context, parts).await,
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 use upkeep::UpkeepError;
 use upkeep::backups::{
-    Added, Backup, BackupDirectory, Begun, Locked, Missing, NewBackup, Reuse, SegmentFile,
+    Added, Backup, BackupDirectory, Begun, Locked, Missing, NewBackup, Reuse, SegmentFile, VerifiedArchive,
 };
 
 #[derive(Debug, clap::Args)]
@@ -53,14 +53,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let locked = directory.lock()?;
     let reuse = if args.verify { Reuse::Verify } else { Reuse::Trust };
     let began = Instant::now();
-    let added = global.run(async |client| {
-        let id = directory.held_as(&locked)?;
-        let backup = client.begin_backup(&id).await?;
-        let copied = copy(&client, &directory, &locked, backup, reuse).await;
-        // If this fails, the node ends it later.
-        let _ = client.end_backup(&id).await;
-        copied
-    })?;
+    let added = global.run(async |client| back_up(&client, &directory, &locked, reuse).await)?;
     let seconds = began.elapsed().as_secs_f64();
     let mut out = stdout();
     match (added, global.output) {
@@ -87,9 +80,24 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
     Ok(out.flush()?)
 }
 
-enum Copied {
+pub(super) enum Copied {
     Added(Added),
     Unchanged(String),
+}
+
+/// Adds a backup of the node to the directory.
+pub(super) async fn back_up(
+    client: &Client,
+    directory: &BackupDirectory,
+    locked: &Locked,
+    reuse: Reuse,
+) -> Result<Copied> {
+    let id = directory.held_as(locked)?;
+    let backup = client.begin_backup(&id).await?;
+    let copied = copy(client, directory, locked, backup, reuse).await;
+    // If this fails, the node ends it later.
+    let _ = client.end_backup(&id).await;
+    copied
 }
 
 async fn copy(
@@ -274,14 +282,52 @@ fn verify(global: &Global, directory: &BackupDirectory, name: Option<&str>) -> R
         }
         damaged += usize::from(verified.is_err());
     }
+    if name.is_none() {
+        damaged += verify_archives(global, directory, &backups, &mut out)?;
+    }
     out.flush()?;
     match damaged {
         0 => Ok(()),
-        _ => Err(Failure::local(format!("{damaged} of {} backups cannot be restored", backups.len())).advice(
+        _ => Err(Failure::local(format!("{damaged} of {} backups and logs cannot be restored", backups.len())).advice(
             "`mainstay backup --verify` copies damaged shared files again, if the node still has them. Other backups are \
              not affected.",
         )),
     }
+}
+
+/// Reads what was archived after the oldest backup of each store, and returns how many archives are damaged.
+fn verify_archives(
+    global: &Global,
+    directory: &BackupDirectory,
+    backups: &[Backup],
+    out: &mut impl Write,
+) -> Result<usize> {
+    let mut damaged = 0;
+    for verified in directory.verify_archives(backups) {
+        let VerifiedArchive { store, stretches } = verified;
+        let last = stretches.as_ref().ok().and_then(|stretches| stretches.last());
+        match (&stretches, last, global.output) {
+            (Ok(_), None, _) => {}
+            (Ok(stretches), Some(last), Output::Table) => {
+                let missing = if stretches.len() > 1 { ", with entries missing in between" } else { "" };
+                writeln!(out, "log of {store}: whole through entry {}{missing}", last.last)?;
+            }
+            (Ok(stretches), Some(last), _) => {
+                let gaps = stretches.len() - 1;
+                writeln!(
+                    out,
+                    "{}",
+                    json!({"log": store, "whole": true, "entry": last.last.0, "gaps": gaps})
+                )?;
+            }
+            (Err(error), _, Output::Table) => writeln!(out, "log of {store}: {error}")?,
+            (Err(error), _, _) => {
+                writeln!(out, "{}", json!({"log": store, "whole": false, "error": error.to_string()}))?;
+            }
+        }
+        damaged += usize::from(stretches.is_err());
+    }
+    Ok(damaged)
 }
 
 pub(super) fn in_mib(bytes: u64) -> String {
@@ -294,6 +340,10 @@ impl From<UpkeepError> for Failure {
             UpkeepError::NotBackups { .. } | UpkeepError::NoBackups { .. } | UpkeepError::Unknown { .. } => (
                 Class::Usage,
                 Some("Check the path. `mainstay backups list DIRECTORY` lists the backups there."),
+            ),
+            UpkeepError::BeforeBackups { .. } | UpkeepError::BeyondArchive { .. } => (
+                Class::Usage,
+                Some("Nothing was changed. `mainstay backups list DIRECTORY` says what there is."),
             ),
             UpkeepError::InUse { .. } => (Class::Local, Some("Wait until it has ended.")),
             UpkeepError::Newer { .. } => {

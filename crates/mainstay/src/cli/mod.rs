@@ -21,6 +21,7 @@
 //! | [`failure`] | exit statuses by class of failure |
 
 pub(crate) mod append;
+mod archive;
 pub(crate) mod backup;
 mod breakers;
 mod certs;
@@ -224,14 +225,20 @@ pub(crate) enum Command {
     /// Each backup is complete, and copies only what the directory does not have yet. An interrupted backup is begun again,
     /// and goes on with what it has copied. Writes to the node go on.
     Backup(backup::Args),
+    /// Keep everything that happens on a node, while it happens, in a directory of backups
+    ///
+    /// With it, `mainstay restore --to` makes a store as of any moment since the oldest backup, and what is lost with the
+    /// node's machine is what happened in the last second or two. A backup is taken if the directory has none. Run it as a service on
+    /// another machine than the node. It goes on where it was interrupted.
+    Archive(archive::Args),
     /// List, verify or remove backups in a directory
     Backups {
         #[command(subcommand)]
         command: backup::Command,
     },
-    /// Make a data directory from a backup
+    /// Make a data directory from a backup, and from what was archived after it
     ///
-    /// The backup is checked completely first. The new store has an identity of its own, and keeps cursors, revisions and
+    /// Everything is checked completely first. The new store has an identity of its own, and keeps cursors, revisions and
     /// recorded times.
     Restore(restore::Args),
     /// Read everything that a running node holds, and compare it with its checksums and rows with events
@@ -324,6 +331,7 @@ impl Cli {
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),
             Command::Backup(args) => backup::run(&global, &args),
+            Command::Archive(args) => archive::run(&global, &args),
             Command::Backups { command } => backup::manage(&global, &command),
             Command::Restore(args) => restore::run(&global, &args),
             Command::Check => check::run(&global),

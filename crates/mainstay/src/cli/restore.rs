@@ -1,13 +1,16 @@
-//! `mainstay restore`: makes a data directory from a backup.
+//! `mainstay restore`: makes a data directory from a backup, and from what was archived after it.
 
 use super::Global;
 use super::failure::{Failure, Result};
 use super::output::{Output, stdout};
+use api::time;
+use model::Wall;
 use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
 use upkeep::backups::BackupDirectory;
-use upkeep::restore::{Restored, restore};
+use upkeep::log_archive::StretchEnd;
+use upkeep::restore::{Moment, Restored, restore};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -16,35 +19,85 @@ pub(crate) struct Args {
     /// The data directory to make: it must not exist, or be empty
     #[arg(long)]
     data: PathBuf,
-    /// Which backup to restore: the newest by default
+    /// As of which moment: a time such as 2026-11-30T01:10:00Z, the end of its millisecond, or the cursor of an event.
+    /// By default, everything that the directory has
+    #[arg(long, value_name = "TIME|CURSOR", conflicts_with = "backup")]
+    to: Option<String>,
+    /// As of the end of this backup
     #[arg(long, value_name = "NAME")]
     backup: Option<String>,
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
-    let backup = BackupDirectory::open(&args.directory)?.backup(args.backup.as_deref())?;
-    let restored = restore(&backup, &args.data).map_err(Failure::from)?;
-    let Restored { store, from, through, events, rows, clock_behind_ms } = restored;
+    let moment = moment(args)?;
+    let restored = restore(&BackupDirectory::open(&args.directory)?, &moment, &args.data)?;
     let mut out = stdout();
+    let (data, Restored { store, from, through, .. }) = (args.data.display(), &restored);
+    let (backup, events, rows, replayed) =
+        (&restored.backup, restored.events, restored.rows, restored.replayed);
+    let time = text_of(restored.wall);
     if global.output == Output::Table {
-        let data = args.data.display();
-        writeln!(out, "{data} has {events} events and {rows} rows of backup {}", backup.name)?;
+        writeln!(out, "{data} has {events} events and {rows} rows of backup {backup}")?;
+        if replayed > 0 {
+            writeln!(out, "and the {replayed} entries after it, up to {time}")?;
+        }
         writeln!(out, "it is store {store}, and continues store {from} after cursor {through}")?;
     } else {
         let (store, from, through) = (store.to_string(), from.to_string(), through.to_string());
         let restored = json!({
-            "backup": backup.name, "store": store, "restored_from": from, "cursor": through, "events": events,
-            "rows": rows,
+            "backup": backup, "store": store, "restored_from": from, "cursor": through, "time": time,
+            "events": events, "rows": rows, "replayed": replayed,
         });
         writeln!(out, "{restored}")?;
     }
     out.flush()?;
+    warn(&restored, &moment);
+    Ok(())
+}
+
+fn moment(args: &Args) -> Result<Moment> {
+    if let Some(name) = &args.backup {
+        return Ok(Moment::Backup(name.clone()));
+    }
+    let Some(text) = &args.to else { return Ok(Moment::Newest) };
+    if let Ok(cursor) = text.parse() {
+        return Ok(Moment::Cursor(cursor));
+    }
+    let time = time::Moment::parse(text).and_then(time::Moment::wall);
+    time.map(Moment::Time).ok_or_else(|| {
+        Failure::usage(format!("`{text}` is neither a time nor a cursor"))
+            .advice("Give a time with its offset, such as 2026-11-30T01:10:00Z, or the cursor of an event.")
+    })
+}
+
+fn warn(restored: &Restored, moment: &Moment) {
+    let time = text_of(restored.wall);
+    match (restored.end, moment) {
+        (StretchEnd::Gap, _) => anstream::eprintln!(
+            "warning: the archive lacks the entries that followed, so the store is as of {time}. Later backups may go further: \
+             `mainstay backups list`."
+        ),
+        (StretchEnd::Torn, _) => anstream::eprintln!(
+            "warning: the last piece of the archive is not whole, because its write was interrupted or it is damaged. The \
+             store is as of {time}."
+        ),
+        (StretchEnd::Newest, Moment::Time(wanted)) if *wanted > restored.wall => {
+            anstream::eprintln!("note: nothing later than {time} was archived.");
+        }
+        _ => {}
+    }
+    let clock_behind_ms = restored.clock_behind_ms;
     if clock_behind_ms > 0 {
         anstream::eprintln!(
-            "warning: this machine's clock is {clock_behind_ms} ms behind the time of the backup. New events get \
-             positions after those of the backup, but tokens that the original node gave out later may be greater. \
+            "warning: this machine's clock is {clock_behind_ms} ms behind the time of the last entry. New events get \
+             positions after it, but tokens that the original node gave out later may be greater. \
              Correct the clock and restore again."
         );
     }
-    Ok(())
+}
+
+fn text_of(wall: Wall) -> String {
+    let mut text = Vec::new();
+    time::write_wall(&mut text, wall);
+    String::from_utf8_lossy(&text).into_owned()
 }

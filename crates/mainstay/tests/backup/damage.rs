@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-fn flip(path: &Path, rng: &mut Rng) -> u64 {
+pub(super) fn flip(path: &Path, rng: &mut Rng) -> u64 {
     let file = File::options().read(true).write(true).open(path).unwrap();
     let at = rng.below(file.metadata().unwrap().len());
     flip_at(&file, at, 1 << rng.below(8));

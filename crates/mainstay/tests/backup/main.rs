@@ -8,6 +8,7 @@
     reason = "a test's helpers fail by panicking"
 )]
 
+mod archive;
 mod damage;
 mod drill;
 mod kills;

@@ -10,9 +10,11 @@
 //! to that point is purged. After a crash, the group replays the log from the state's applied index through
 //! the same code.
 
+mod kept_log;
 mod recovery;
 
 pub use recovery::GroupLog;
+pub(crate) use recovery::read_entry;
 
 use crate::engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 use bytes::Bytes;
@@ -20,10 +22,11 @@ use consensus::{Committed, Group, GroupError, LogView, LogWrite, Message, Ticket
 use format::frame::{self, LogEntry};
 use format::membership::Membership;
 use format::row::membership_key;
+use kept_log::KeptLog;
 use model::{
     Absent, Cursor, Effect, EntryClock, GroupId, Index, Position, SlotRange, Term, ViewError, WriteSet,
 };
-use recovery::{read_entry, recover};
+use recovery::recover;
 use shard::{Applied, Shard};
 use std::collections::VecDeque;
 use storage::log::RecoveredGroup;
@@ -76,9 +79,9 @@ pub struct RaftEngineOptions {
     /// Bytes of entries applied before the work so far is handed out. This bounds the memory of a replay, and
     /// the time for which it keeps its thread.
     pub poll_bytes: usize,
-    /// Keep up to this many bytes of log that only a follower still needs. Beyond that, the log is purged,
-    /// and the follower needs a snapshot.
-    pub follower_log_bytes: u64,
+    /// Keep up to this many bytes of log that only a follower or an archive still needs. Beyond that, the log is
+    /// purged, and the follower needs a snapshot, the archive a backup.
+    pub kept_log_bytes: u64,
 }
 
 impl Default for RaftEngineOptions {
@@ -90,7 +93,7 @@ impl Default for RaftEngineOptions {
             flush_state_bytes: 16 << 20,
             flush_log_bytes: 128 << 20,
             poll_bytes: 1 << 20,
-            follower_log_bytes: 1 << 30,
+            kept_log_bytes: 1 << 30,
         }
     }
 }
@@ -114,11 +117,12 @@ pub struct RaftEngine<S: State, L> {
     writes_out: usize,
     /// The term in which this replica leads and has applied its first entry.
     leading: Option<Term>,
-    /// Bytes written to the log so far; when the last flush began; and when the last flush began whose whole
-    /// log was purged.
+    /// Bytes written to the log so far, and when the last flush began.
     log_bytes: u64,
     log_bytes_flushed: u64,
-    log_bytes_purged: u64,
+    kept: KeptLog,
+    /// The last entry that an archive has, if there is an archive.
+    archived: Option<Index>,
     flush_out: bool,
     /// A flush found the disk full.
     out_of_space: bool,
@@ -173,7 +177,8 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
             leading: None,
             log_bytes: 0,
             log_bytes_flushed: 0,
-            log_bytes_purged: 0,
+            kept: KeptLog::default(),
+            archived: None,
             flush_out: false,
             out_of_space: false,
             flush_wanted: false,
@@ -294,17 +299,14 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         (self.progress.index, self.logged)
     }
 
-    /// How far the log may be purged after a flush of everything up to `flushed`: not beyond what each
-    /// follower has, unless that would keep too much.
-    fn purge_through(&mut self, flushed: Index) -> Index {
-        let kept_bytes = self.log_bytes_flushed - self.log_bytes_purged;
-        match self.group.lowest_match() {
-            Some(lowest) if lowest < flushed && kept_bytes <= self.options.follower_log_bytes => lowest,
-            _ => {
-                self.log_bytes_purged = self.log_bytes_flushed;
-                flushed
-            }
-        }
+    /// How far the log may be purged: not beyond what each follower and the archive have, unless that would keep too much.
+    fn purge_kept(&mut self) -> Index {
+        self.kept.purge(self.needed(), self.options.kept_log_bytes)
+    }
+
+    /// Entries after this one are needed by a follower or the archive. `None` if there is neither.
+    fn needed(&self) -> Option<Index> {
+        [self.group.lowest_match(), self.archived].into_iter().flatten().min()
     }
 
     /// Whether this replica leads in the term in which it said so.
@@ -386,7 +388,8 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
             }
             RaftCompletion::Flushed(progress) => {
                 self.flush_out = false;
-                self.purge = Some(self.purge_through(progress.index));
+                self.kept.flushed(progress.index, self.log_bytes_flushed);
+                self.purge = Some(self.purge_kept());
                 if self.stopping == Stopping::Flushing {
                     // A flush that found no space earlier is repeated first, and holds less.
                     let holds_all = progress.index >= self.progress.index;
@@ -414,6 +417,13 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
 
     fn flush_soon(&mut self) {
         self.flush_wanted = true;
+    }
+
+    fn archived(&mut self, through: Option<Index>) {
+        self.archived = through;
+        if self.kept.has_unneeded(self.needed()) {
+            self.purge = Some(self.purge_kept());
+        }
     }
 
     fn poll(&mut self, io: &mut Vec<Self::Io>) -> Result<Polled, EngineError> {

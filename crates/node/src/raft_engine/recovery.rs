@@ -80,7 +80,7 @@ fn inconsistent(why: String) -> EngineError {
 }
 
 /// Decodes an entry with commands.
-pub(super) fn read_entry(index: Index, bytes: &[u8]) -> Result<Entry<'_>, EngineError> {
+pub(crate) fn read_entry(index: Index, bytes: &[u8]) -> Result<Entry<'_>, EngineError> {
     let entry = format::entry::decode(bytes)
         .map_err(|error| EngineError::new(format!("entry {index} cannot be read: {error}")))?;
     if !shard::knows(entry.behaviour) {

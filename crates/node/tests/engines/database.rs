@@ -293,6 +293,8 @@ impl Engine for DatabaseEngine {
 
     fn flush_soon(&mut self) {}
 
+    fn archived(&mut self, _: Option<Index>) {}
+
     fn poll(&mut self, io: &mut Vec<DatabaseIo>) -> Result<Polled, EngineError> {
         self.advance()?;
         io.extend(self.io.drain(..));

@@ -2,6 +2,7 @@
 
 use super::NodeTask;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 use storage::state::State as _;
 use telemetry::catalogue::Queue;
 
@@ -34,6 +35,7 @@ impl NodeTask {
         metrics.state_cache.set(state.cache_bytes);
 
         let bodies = self.parts.driver.body_stats();
+        metrics.archives.set(self.parts.archives.reading_now(Instant::now()) as u64);
         metrics.bodies_bytes.set(bodies.bytes);
         metrics.bodies_dead.set(bodies.dead_bytes);
     }

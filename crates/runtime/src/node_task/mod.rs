@@ -14,6 +14,7 @@ mod effects;
 mod figures;
 mod stall;
 
+use crate::archive::Archives;
 use crate::backup::Backups;
 use crate::disk_threads::Reported;
 use crate::handle::{Phase, Request, Status, wall_now};
@@ -22,7 +23,7 @@ use crate::space::CheckSpace;
 use crate::store::{BodyWrite, CompactJob, Driver, Effect, FlushJob, Input, ReactJob};
 use crate::worker::Worker;
 use driver::{DiskFailure, LogJob, Report, Synced};
-use model::{Cursor, limits};
+use model::{Cursor, Index, limits};
 use node::{DiskSpace, Mono, Now};
 use stall::{Change, DiskWatch};
 use std::future::Future;
@@ -86,6 +87,7 @@ pub(crate) struct Parts {
     /// For [`crate::Handle::elapsed`].
     pub(crate) elapsed: Arc<AtomicU64>,
     pub(crate) backups: Arc<Backups>,
+    pub(crate) archives: Arc<Archives>,
     /// Held so that no other process opens the directory while the loop runs.
     pub(crate) directory: storage::directory::DataDirectory,
 }
@@ -102,6 +104,8 @@ pub struct NodeTask {
     entry: Option<tracing::Span>,
     disk: DiskWatch,
     checking_space: bool,
+    /// The last entry that the archives have, as the node knows it.
+    archived: Option<Index>,
     /// Empty between calls of the driver.
     effects: Vec<Effect>,
     /// Claimed tasks that nobody has received.
@@ -119,6 +123,7 @@ impl NodeTask {
             entry: None,
             disk: DiskWatch::default(),
             checking_space: false,
+            archived: None,
             effects: Vec::new(),
             given_back: Vec::new(),
             ended: None,
@@ -249,7 +254,16 @@ impl NodeTask {
             self.parts.space.send(CheckSpace);
         }
         self.parts.backups.end_idle(Instant::now());
+        self.look_at_archives();
         self.set_figures();
+    }
+
+    /// Tells the node which entries the archives have, if that has changed.
+    fn look_at_archives(&mut self) {
+        let have = self.parts.archives.have(Instant::now());
+        if std::mem::replace(&mut self.archived, have) != have {
+            self.step(Input::Archived(have));
+        }
     }
 
     fn work_ended(&mut self, report: &Report) {

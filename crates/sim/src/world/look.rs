@@ -6,6 +6,7 @@ use crate::checkers::shown::Shown;
 use crate::checkers::{acknowledged, matching, reactions, schedules, tasks, whole};
 use crate::damage::{self, Found};
 use crate::unread::Unread;
+use driver::Input;
 use model::Wall;
 
 /// A timer by wall fires at most this late in a quiet node: it rounds up to a second, and looks once a minute.
@@ -93,11 +94,16 @@ impl World {
         let (boot, moment) = (self.machine.boot, self.schedule.now());
         let Some(process) = self.machine.process.as_ref().filter(|_| self.ready) else { return Ok(()) };
         let held = self.backup.take().filter(|backup| backup.boot == boot);
+        let mut has = None;
         let done = match &held {
-            Some(backup) => backup.restore(&self.machine, moment, &mut self.rng),
+            Some(backup) => {
+                let restored = backup.restore(&self.machine, moment, &mut self.rng);
+                restored.map(|replayed| self.report.replayed += replayed)
+            }
             None => {
                 let taken = Backup::take(boot, process, self.machine.now(moment).wall);
                 taken.map(|taken| {
+                    has = Some(taken.index());
                     self.backup = Some(taken);
                     self.schedule.after(self.rng.below(400_000), Event::Backup);
                 })
@@ -106,7 +112,9 @@ impl World {
         if held.is_some() && done.is_ok() {
             self.report.restores += 1;
         }
-        done.or_else(|unread| self.unread(unread))
+        done.or_else(|unread| self.unread(unread))?;
+        // From now on the log is kept for an archive that begins where the backup ends, or no longer.
+        self.step(Input::Archived(has))
     }
 
     /// Reactions whose queues were full until now go on with the next check.

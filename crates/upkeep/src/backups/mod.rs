@@ -10,6 +10,7 @@
 //!     state-00000.rows ...              the rows of the state
 //!     0000000007ffe1c4-00000000.part    the events of the segment that was not sealed yet
 //!     SHA256SUMS                        of all its files, also the shared ones; for `sha256sum --check`
+//! log-STORE/                            what happened between and after them ([`crate::log_archive`])
 //! unfinished/                           a backup that is being written, or was interrupted
 //! ```
 //!
@@ -25,13 +26,15 @@ pub use format::snapshot::Following;
 pub use manifest::{Manifest, SegmentFile};
 pub use new::{Added, Begun, Missing, NewBackup, Reuse};
 pub use storage::bodies::CopyKind;
-pub use verify::Verified;
+pub use verify::{Verified, VerifiedArchive};
 
 use crate::error::{Result, UpkeepError};
+use crate::log_archive::LogArchive;
 use format::header::StoreId;
+use model::Index;
 use rustix::fs::{FlockOperation, flock};
 use rustix::rand::{GetRandomFlags, getrandom};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -125,15 +128,7 @@ impl BackupDirectory {
     /// # Errors
     /// [`UpkeepError::InUse`]
     pub fn lock(&self) -> Result<Locked> {
-        let path = self.path.join(LOCK);
-        let lock = File::create(&path).map_err(|source| UpkeepError::io(&path, source))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Locked { _lock: lock }),
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                Err(UpkeepError::InUse { path: self.path.display().to_string() })
-            }
-            Err(errno) => Err(UpkeepError::io(&path, errno.into())),
-        }
+        lock(&self.path).map(|lock| Locked { _lock: lock })
     }
 
     /// The name under which nodes hold a backup for this directory while it is under way. A backup that was interrupted ends
@@ -142,16 +137,13 @@ impl BackupDirectory {
     /// # Errors
     /// [`UpkeepError`]
     pub fn held_as(&self, _: &Locked) -> Result<String> {
-        let path = self.path.join(HELD_AS);
-        match std::fs::read_to_string(&path) {
-            Ok(name) => Ok(name.trim_end().to_owned()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let name = draw_name().map_err(|source| UpkeepError::io(&path, source))?;
-                write_whole(&path, format!("{name}\n").as_bytes())?;
-                Ok(name)
-            }
-            Err(error) => Err(UpkeepError::io(&path, error)),
-        }
+        kept_name(&self.path.join(HELD_AS))
+    }
+
+    /// What the directory has of the log of a store.
+    #[must_use]
+    pub fn log_archive(&self, store: StoreId) -> LogArchive {
+        LogArchive::new(&self.path, store)
     }
 
     /// The backups, oldest first.
@@ -218,6 +210,13 @@ impl BackupDirectory {
             } else if let Some(store) = name.strip_prefix(SEGMENTS_PREFIX) {
                 self.prune_segments(store, &kept, &mut pruned)?;
             }
+        }
+        let oldest: BTreeMap<_, _> =
+            kept.iter().rev().map(|backup| (backup.manifest.store_id(), backup)).collect();
+        for (store, backup) in oldest {
+            let archive = store.map(|store| self.log_archive(store));
+            let before = Index(backup.manifest.entry + 1);
+            pruned.bytes += archive.map_or(Ok(0), |archive| archive.prune(before))?;
         }
         Ok(pruned)
     }
@@ -287,6 +286,32 @@ fn is_backup_name(name: &str) -> bool {
     name.len() == form.len() && name.bytes().zip(*form).all(matches)
 }
 
+/// Locks a directory until the file is closed.
+pub(crate) fn lock(directory: &Path) -> Result<File> {
+    let path = directory.join(LOCK);
+    let lock = File::create(&path).map_err(|source| UpkeepError::io(&path, source))?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(UpkeepError::InUse { path: directory.display().to_string() })
+        }
+        Err(errno) => Err(UpkeepError::io(&path, errno.into())),
+    }
+}
+
+/// The name in a file, which is drawn once.
+pub(crate) fn kept_name(path: &Path) -> Result<String> {
+    match std::fs::read_to_string(path) {
+        Ok(name) => Ok(name.trim_end().to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = draw_name().map_err(|source| UpkeepError::io(path, source))?;
+            write_whole(path, format!("{name}\n").as_bytes())?;
+            Ok(name)
+        }
+        Err(error) => Err(UpkeepError::io(path, error)),
+    }
+}
+
 /// A name for a backup under way that nobody else has.
 ///
 /// # Errors
@@ -301,7 +326,7 @@ pub fn draw_name() -> io::Result<String> {
 }
 
 /// The names in a directory, sorted.
-fn names_in(path: &Path) -> Result<Vec<String>> {
+pub(crate) fn names_in(path: &Path) -> Result<Vec<String>> {
     let failed = |source| UpkeepError::io(path, source);
     let mut names = Vec::new();
     for entry in std::fs::read_dir(path).map_err(failed)? {
@@ -311,7 +336,7 @@ fn names_in(path: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn sync_directory(path: &Path) -> Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|directory| directory.sync_all())
         .map_err(|source| UpkeepError::io(path, source))

@@ -1,13 +1,15 @@
-//! Reads a backup completely: the sum of each file, every chunk and every record, and whether rows and events match.
+//! Reads a backup completely: the sum of each file, every chunk and every record, and whether rows and events match. And what
+//! was archived.
 
-use super::{Backup, MANIFEST, SUMS};
+use super::{Backup, BackupDirectory, MANIFEST, SUMS};
 use crate::digest;
 use crate::error::{Result, UpkeepError};
+use crate::log_archive::Stretch;
 use crate::matching::Matching;
 use crate::{rows, segments};
-use format::header::SnapshotHeader;
+use format::header::{SnapshotHeader, StoreId};
 use model::Cursor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A backup in which everything is as it was written.
@@ -18,6 +20,28 @@ pub struct Verified {
     pub rows: u64,
     /// The bytes of all its files.
     pub bytes: u64,
+}
+
+/// What reading an archive of a store's log has found.
+#[derive(Debug)]
+pub struct VerifiedArchive {
+    /// The identity of the store.
+    pub store: String,
+    /// What it has without a gap, in order; none if there is no archive.
+    pub stretches: Result<Vec<Stretch>>,
+}
+
+impl BackupDirectory {
+    /// Reads what was archived of the stores that these are backups of.
+    #[must_use]
+    pub fn verify_archives(&self, backups: &[Backup]) -> Vec<VerifiedArchive> {
+        let stores: BTreeSet<_> = backups.iter().filter_map(|backup| backup.manifest.store_id()).collect();
+        let verify = |store: StoreId| VerifiedArchive {
+            store: store.to_string(),
+            stretches: self.log_archive(store).stretches(),
+        };
+        stores.into_iter().map(verify).collect()
+    }
 }
 
 impl Backup {

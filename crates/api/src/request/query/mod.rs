@@ -11,7 +11,7 @@ use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
 use model::{
-    BreakerName, Cursor, LeaseName, LimitName, Order, QueueName, Revision, ScheduleName, TaskState,
+    BreakerName, Cursor, Index, LeaseName, LimitName, Order, QueueName, Revision, ScheduleName, TaskState,
     TenantName, ValueName, limits,
 };
 use parameters::{Parameter, Parameters, invalid};
@@ -410,6 +410,14 @@ pub fn backup_chunk(query: Option<&str>) -> Result<u32> {
 /// When a parameter is unknown or cannot be used.
 pub fn backup_byte(query: Option<&str>) -> Result<u64> {
     only_number(Operation::ReadBackupSegment, query, 999_999_999_999_999_999)
+}
+
+/// Reads after which entry to read the log for an archive.
+///
+/// # Errors
+/// When a parameter is unknown or cannot be used.
+pub fn archive_entry(query: Option<&str>) -> Result<Index> {
+    only_number(Operation::ArchiveLog, query, 999_999_999_999_999_999).map(Index)
 }
 
 /// The value of the only parameter that the operation has, or 0.

@@ -172,6 +172,7 @@ fn every_parameter_of_the_contract_can_be_used() {
                 Operation::ListTokens => ListTokens::parse(Some(&query.replace(CURSOR, "initial"))).map(drop),
                 Operation::ReadBackupRows => backup_chunk(Some(&query)).map(drop),
                 Operation::ReadBackupSegment => backup_byte(Some(&query)).map(drop),
+                Operation::ArchiveLog => archive_entry(Some(&query)).map(drop),
                 Operation::ListSchedules => ListSchedules::parse(Some(&query)).map(drop),
                 other => panic!("{other:?} has parameters that no test reads"),
             };

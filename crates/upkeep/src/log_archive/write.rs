@@ -1,0 +1,126 @@
+//! Adds entries to an archive.
+
+use super::read::decode;
+use super::{LogArchive, LogFile, file_name};
+use crate::backups::{kept_name, lock, sync_directory};
+use crate::error::{Result, UpkeepError};
+use format::header::LogArchiveHeader;
+use model::Index;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+
+/// A file takes no more pieces when it has this many bytes.
+const FILE_BYTES: u64 = 64 << 20;
+const READS_AS: &str = "READS_AS";
+
+/// Adds entries to an archive. Only one process does so at a time.
+#[derive(Debug)]
+pub struct LogArchiveWriter {
+    archive: LogArchive,
+    reads_as: String,
+    /// The last entry that is on the disk.
+    has: Option<Index>,
+    /// The file that takes the next piece, and its length.
+    file: Option<(File, u64)>,
+    _lock: File,
+}
+
+impl LogArchive {
+    /// Locks the archive, which is created if it does not exist, and cuts off what a power cut has left of a piece.
+    ///
+    /// # Errors
+    /// [`UpkeepError::InUse`], or the disk failed.
+    pub fn writer(&self) -> Result<LogArchiveWriter> {
+        let failed = |source| UpkeepError::io(&self.path, source);
+        std::fs::create_dir_all(&self.path).map_err(failed)?;
+        let lock = lock(&self.path)?;
+        let reads_as = kept_name(&self.path.join(READS_AS))?;
+        let mut writer =
+            LogArchiveWriter { archive: self.clone(), reads_as, has: None, file: None, _lock: lock };
+        while let Some(last) = self.files()?.pop() {
+            if writer.continue_in(&last)? {
+                break;
+            }
+            // The beginning of a file without a piece.
+            std::fs::remove_file(&last.path).map_err(failed)?;
+        }
+        Ok(writer)
+    }
+}
+
+impl LogArchiveWriter {
+    /// The name under which a node knows the archive.
+    #[must_use]
+    pub fn reads_as(&self) -> &str {
+        &self.reads_as
+    }
+
+    /// The last entry in the archive; `None` if it is empty.
+    #[must_use]
+    pub const fn has(&self) -> Option<Index> {
+        self.has
+    }
+
+    /// Goes on after this entry, which a backup has. Those before it that the archive does not have are missing for good.
+    pub fn skip_to(&mut self, entry: Index) {
+        if self.has != Some(entry) {
+            self.has = Some(entry);
+            self.file = None;
+        }
+    }
+
+    /// Adds a piece, as a node has sent it. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// The piece is damaged, or is not the next one, or the disk failed. Open the archive again to go on: it cuts off what
+    /// was written of the piece.
+    pub fn add(mut self, piece: &[u8]) -> Result<Self> {
+        let sent = |what: String| UpkeepError::Sent { what };
+        let entries = decode(self.archive.store, piece).map_err(sent)?;
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(self) };
+        if let Some(has) = self.has
+            && first.index.0 != has.0 + 1
+        {
+            return Err(sent(format!("entry {} where the one after {has} belongs", first.index)));
+        }
+        let (mut file, length) = match self.file.take() {
+            Some((file, length)) if length < FILE_BYTES => (file, length),
+            _ => self.begin_file(first.index)?,
+        };
+        let failed = |source| UpkeepError::io(&self.archive.path, source);
+        file.write_all(piece).and_then(|()| file.sync_data()).map_err(failed)?;
+        self.file = Some((file, length + piece.len() as u64));
+        self.has = Some(last.index);
+        Ok(self)
+    }
+
+    /// Opens the last file behind its intact pieces. False if it has none.
+    fn continue_in(&mut self, last: &LogFile) -> Result<bool> {
+        let failed = |source| UpkeepError::io(&last.path, source);
+        let header_bytes = LogArchiveHeader::BYTES as u64;
+        if last.path.metadata().map_err(failed)?.len() < header_bytes {
+            return Ok(false);
+        }
+        let (end, has) = self.archive.end_of(last)?;
+        if has.is_none() {
+            return Ok(false);
+        }
+        let file = OpenOptions::new().append(true).open(&last.path).map_err(failed)?;
+        file.set_len(end).and_then(|()| file.sync_all()).map_err(failed)?;
+        (self.has, self.file) = (has, Some((file, end)));
+        Ok(true)
+    }
+
+    fn begin_file(&self, first: Index) -> Result<(File, u64)> {
+        let path = self.archive.path.join(file_name(first));
+        let header = LogArchiveHeader { store: self.archive.store, first }.encode();
+        let created = OpenOptions::new().append(true).create(true).open(&path).and_then(|mut file| {
+            file.set_len(0)?;
+            file.write_all(&header)?;
+            file.sync_all().map(|()| file)
+        });
+        let file = created.map_err(|source| UpkeepError::io(&path, source))?;
+        sync_directory(&self.archive.path)?;
+        Ok((file, header.len() as u64))
+    }
+}
