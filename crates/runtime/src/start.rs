@@ -124,10 +124,14 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         replayed_entries: 0,
         replay,
     });
+    let archives = Archives::new(
+        ArchivedLog { reader: log.reader, group, store },
+        directory.archive_list(),
+        reports_in.clone(),
+    );
     let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader, slots, reports_in));
     set_bounds(metrics);
     let backups = Arc::new(Backups::default());
-    let archives = Archives::new(ArchivedLog { reader: log.reader, group, store });
     let task = NodeTask::new(Parts {
         driver: Driver::new(NodeOptions::default(), engine, bodies, log.preparer),
         log: log_thread,

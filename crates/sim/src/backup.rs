@@ -119,8 +119,7 @@ impl Backup {
         let last = process.reader().progress().index;
         loop {
             let bytes_max = 1 + rng.below(8_000) as usize;
-            let read = process.archived().read(replay.at.index, last, bytes_max);
-            match read.map_err(|error| format!("the log cannot be read: {error}"))? {
+            match process.archived().read(replay.at.index, last, bytes_max)? {
                 LogRead::Piece(piece) => apply(&piece, replay)?,
                 LogRead::Nothing => return Seen::read(process).map(Some),
                 LogRead::NotInLog { .. }

@@ -2,18 +2,25 @@
 
 use model::ViewError;
 use storage::bodies::BodyError;
+use storage::log::LogError;
 
 #[derive(Debug)]
 pub enum Unread {
     /// The disk failed, or the data on it is damaged. The node must stop.
-    Disk(BodyError),
+    Disk(Box<dyn std::error::Error + Send + Sync>),
     /// A promise does not hold.
     Broken(String),
 }
 
 impl From<BodyError> for Unread {
     fn from(error: BodyError) -> Self {
-        Self::Disk(error)
+        Self::Disk(error.into())
+    }
+}
+
+impl From<LogError> for Unread {
+    fn from(error: LogError) -> Self {
+        Self::Disk(error.into())
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) const STORE_NEW_NAME: &str = "STORE.new";
 pub(crate) const LOCK_NAME: &str = "LOCK";
 /// What file systems put into their root directory.
 pub(crate) const LOST_AND_FOUND: &str = "lost+found";
+/// The archives that read the log.
+const ARCHIVES_NAME: &str = "ARCHIVES";
+const ARCHIVES_NEW_NAME: &str = "ARCHIVES.new";
 const LOG: &str = "log";
 const BODIES: &str = "bodies";
 const STATE: &str = "state";
@@ -34,6 +37,7 @@ pub(crate) const PARTS: [&str; 3] = [LOG, BODIES, STATE];
 #[must_use]
 pub fn belongs(name: &str) -> bool {
     [STORE_NAME, STORE_NEW_NAME, LOCK_NAME, RESTORING_NAME, LOST_AND_FOUND].contains(&name)
+        || [ARCHIVES_NAME, ARCHIVES_NEW_NAME].contains(&name)
         || PARTS.contains(&name)
 }
 
@@ -153,6 +157,12 @@ impl DataDirectory {
         self.disk(BODIES)
     }
 
+    /// The list of the archives that read the log.
+    #[must_use]
+    pub fn archive_list(&self) -> ArchiveList {
+        ArchiveList { directory: self.path.clone() }
+    }
+
     /// The directory in which the state store keeps its files.
     #[must_use]
     pub fn state_path(&self) -> PathBuf {
@@ -162,6 +172,35 @@ impl DataDirectory {
     fn disk(&self, name: &str) -> Result<RealDisk, DirectoryError> {
         let path = self.path.join(name);
         RealDisk::open(&path).map_err(|source| error(&path, source))
+    }
+}
+
+/// Names of archives in a file, so that a start knows that the log is still to be read. If it is lost, an archive may find a gap
+/// and begin again with a backup.
+#[derive(Clone, Debug)]
+pub struct ArchiveList {
+    directory: PathBuf,
+}
+
+impl ArchiveList {
+    /// The names in the list; none if it cannot be read.
+    #[must_use]
+    pub fn read(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.directory.join(ARCHIVES_NAME)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Replaces the list.
+    ///
+    /// # Errors
+    /// The list is as it was, or as it was to be.
+    pub fn write(&self, names: &[String]) -> io::Result<()> {
+        let (path, new) = (self.directory.join(ARCHIVES_NAME), self.directory.join(ARCHIVES_NEW_NAME));
+        let mut file = File::create(&new)?;
+        file.write_all(names.iter().map(|name| format!("{name}\n")).collect::<String>().as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, &path)?;
+        File::open(&self.directory)?.sync_all()
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!   what has the archive? ──► ask the node for what follows ──► a piece: check, write, sync ──► ask again
-//!     nothing: a backup          │ nothing yet: wait
-//!                                │ not in its log any more: go on after a later backup
+//!     nothing: after a backup    │ nothing yet: wait
+//!                                │ not in its log any more: after a later backup
 //! ```
+//!
+//! A backup is taken beside this: the entries after it are archived while it is copied, which may take long.
 
 use super::Global;
-use super::backup::{Copied, back_up};
+use super::backup::{Copied, begin, copy_and_end};
 use super::failure::{Class, Failure, Result};
 use super::lease::duration;
 use super::output::{Output, stdout};
@@ -17,6 +19,7 @@ use model::Index;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use upkeep::UpkeepError;
@@ -44,25 +47,30 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let mut archiving = Archiving::begin(client, directory, args.every).await?;
+        let mut wait = Duration::ZERO;
         loop {
-            // A piece is added as a whole: a signal comes between two of them, or while the node is waited for.
-            tokio::select! {
+            let copying = archiving.copying.take();
+            let mut copying = copying.unwrap_or_else(|| Box::pin(std::future::pending()));
+            // A piece is added as a whole: anything else comes between two of them, or while the node is waited for.
+            let added = tokio::select! {
                 biased;
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                added = archiving.add_next() => match added? {
-                    Added::Some => continue,
-                    Added::Nothing if args.once => break,
-                    Added::Nothing => archiving.wait = args.every,
-                    Added::Failed(error) if args.once => return Err(error.into()),
-                    Added::Failed(_) => {}
+                copied = &mut copying => {
+                    say_copied(&copied?);
+                    archiving.is_copying = false;
+                    continue;
                 }
-            }
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                () = tokio::time::sleep(archiving.wait) => {}
-            }
+                added = archiving.add_next(wait) => added?,
+            };
+            archiving.copying.get_or_insert(copying);
+            wait = match added {
+                Added::Some => Duration::ZERO,
+                Added::Nothing if args.once && !archiving.is_copying => break,
+                Added::Nothing => args.every,
+                Added::Failed(error) if args.once => return Err(error.into()),
+                Added::Failed(_) => (wait * 2).clamp(args.every, RETRY_MAX.max(args.every)),
+            };
         }
         Ok(archiving.has())
     })?;
@@ -90,8 +98,9 @@ struct Archiving {
     /// `None` after a failure, which ends the archiving.
     writer: Option<LogArchiveWriter>,
     every: Duration,
-    /// How long to wait before the node is asked again.
-    wait: Duration,
+    /// The backup that is being copied.
+    copying: Option<Pin<Box<dyn Future<Output = Result<Copied>>>>>,
+    is_copying: bool,
     /// How often in a row the node did not have the next entry.
     missed: u32,
     /// Whether the last attempt to ask the node has failed.
@@ -101,22 +110,16 @@ struct Archiving {
 impl Archiving {
     async fn begin(client: Client, directory: BackupDirectory, every: Duration) -> Result<Self> {
         let store = identify(&client).await?;
-        let writer = directory.log_archive(store).writer()?;
-        let mut archiving = Self {
-            client,
-            directory,
-            store,
-            writer: Some(writer),
-            every,
-            wait: every,
-            missed: 0,
-            is_out: false,
+        let writer = Some(directory.log_archive(store).writer()?);
+        let (copying, is_copying, missed, is_out) = (None, false, 0, false);
+        let mut archiving =
+            Self { client, directory, store, writer, every, copying, is_copying, missed, is_out };
+        let base = match archiving.newest_backup()? {
+            None => archiving.back_up().await?,
+            Some(base) => base,
         };
-        if archiving.newest_backup()?.is_none() {
-            archiving.back_up().await?;
-        }
         if archiving.writer()?.has().is_none() {
-            archiving.skip_to_backup()?;
+            archiving.writer()?.skip_to(base);
         }
         anstream::eprintln!("archiving store {store} after entry {}", archiving.has());
         Ok(archiving)
@@ -130,8 +133,9 @@ impl Archiving {
         self.writer.as_mut().ok_or_else(|| Failure::local("the archive was closed after a failure"))
     }
 
-    /// Asks the node for what follows, and adds it.
-    async fn add_next(&mut self) -> Result<Added> {
+    /// Waits, asks the node for what follows, and adds it.
+    async fn add_next(&mut self, wait: Duration) -> Result<Added> {
+        tokio::time::sleep(wait).await;
         let (name, has) = (self.writer()?.reads_as().to_owned(), self.has());
         let piece = match self.client.archive_log(&name, has.0).await {
             Ok(piece) => piece,
@@ -140,7 +144,6 @@ impl Archiving {
                 if !std::mem::replace(&mut self.is_out, true) {
                     anstream::eprintln!("{error}; trying again");
                 }
-                self.wait = (self.wait * 2).clamp(self.every, RETRY_MAX.max(self.every));
                 return Ok(Added::Failed(error));
             }
             Err(error) => return Err(error.into()),
@@ -161,18 +164,18 @@ impl Archiving {
     /// The node's log begins later than what the archive has: goes on after a backup.
     async fn go_on_later(&mut self, has: Index) -> Result<Added> {
         self.missed += 1;
-        if self.missed > 3 {
+        if self.missed > 3 || self.is_copying {
             let what = "the node removes entries from its log faster than they are archived";
             return Err(Failure::new(Class::Unavailable, what)
-                .advice("Use a faster disk or network for the archive, or take backups more often."));
+                .advice("Use a faster disk or network for the archive."));
         }
-        if self.newest_backup()?.is_none_or(|entry| entry <= has) {
-            self.back_up().await?;
-        }
-        self.skip_to_backup()?;
-        let now_has = self.has();
+        let base = match self.newest_backup()? {
+            Some(entry) if entry > has && self.missed == 1 => entry,
+            _ => self.back_up().await?,
+        };
+        self.writer()?.skip_to(base);
         anstream::eprintln!(
-            "warning: the node has no entry after {has} in its log: the archive goes on after entry {now_has}, which a \
+            "warning: the node has no entry after {has} in its log: the archive goes on after entry {base}, which a \
              backup has. A restore to a moment between the two is not possible."
         );
         Ok(Added::Some)
@@ -185,26 +188,28 @@ impl Archiving {
         Ok(newest.map(|backup| Index(backup.manifest.entry)))
     }
 
-    fn skip_to_backup(&mut self) -> Result {
-        if let Some(entry) = self.newest_backup()? {
-            self.writer()?.skip_to(entry);
-        }
-        Ok(())
-    }
-
-    async fn back_up(&self) -> Result {
+    /// Begins a backup, and returns its last entry. It is copied while entries are archived.
+    async fn back_up(&mut self) -> Result<Index> {
         let locked = loop {
             match self.directory.lock() {
-                // Another process makes a backup, which will do as well.
+                // Another process makes a backup.
                 Err(UpkeepError::InUse { .. }) => tokio::time::sleep(self.every).await,
                 locked => break locked?,
             }
         };
-        match back_up(&self.client, &self.directory, &locked, Reuse::Trust).await? {
-            Copied::Added(added) => anstream::eprintln!("backup {}: {} events", added.name, added.events),
-            Copied::Unchanged(_) => {}
-        }
-        Ok(())
+        let begun = begin(&self.client, &self.directory, &locked).await?;
+        let entry = begun.entry()?;
+        let (client, directory) = (self.client.clone(), self.directory.clone());
+        let copy = async move { copy_and_end(&client, &directory, &locked, begun, Reuse::Trust).await };
+        self.copying = Some(Box::pin(copy));
+        self.is_copying = true;
+        Ok(entry)
+    }
+}
+
+fn say_copied(copied: &Copied) {
+    if let Copied::Added(added) = copied {
+        anstream::eprintln!("backup {}: {} events", added.name, added.events);
     }
 }
 

@@ -7,8 +7,10 @@ use super::Global;
 use super::failure::{Class, Failure, Result};
 use super::output::{Align, Output, print_list, stdout};
 use clap::Subcommand;
+use format::header::SnapshotHeader;
 use indicatif::{ProgressBar, ProgressStyle};
 use mainstay_client::Client;
+use model::Index;
 use serde_json::json;
 use std::fs::File;
 use std::io::Write;
@@ -53,7 +55,10 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let locked = directory.lock()?;
     let reuse = if args.verify { Reuse::Verify } else { Reuse::Trust };
     let began = Instant::now();
-    let added = global.run(async |client| back_up(&client, &directory, &locked, reuse).await)?;
+    let added = global.run(async |client| {
+        let held = begin(&client, &directory, &locked).await?;
+        copy_and_end(&client, &directory, &locked, held, reuse).await
+    })?;
     let seconds = began.elapsed().as_secs_f64();
     let mut out = stdout();
     match (added, global.output) {
@@ -85,16 +90,34 @@ pub(super) enum Copied {
     Unchanged(String),
 }
 
-/// Adds a backup of the node to the directory.
-pub(super) async fn back_up(
+/// A backup that the node holds.
+pub(super) struct Held(mainstay_client::Backup);
+
+impl Held {
+    /// The last entry that it has.
+    pub(super) fn entry(&self) -> Result<Index> {
+        let header = SnapshotHeader::decode(&from_hex(&self.0.header));
+        header.map(|header| header.index).map_err(|error| {
+            Failure::new(Class::Unavailable, format!("the node has sent no header of rows: {error}"))
+        })
+    }
+}
+
+/// Begins a backup. The node holds it.
+pub(super) async fn begin(client: &Client, directory: &BackupDirectory, locked: &Locked) -> Result<Held> {
+    Ok(Held(client.begin_backup(&directory.held_as(locked)?).await?))
+}
+
+/// Adds a backup to the directory. The node need not hold it any longer.
+pub(super) async fn copy_and_end(
     client: &Client,
     directory: &BackupDirectory,
     locked: &Locked,
+    held: Held,
     reuse: Reuse,
 ) -> Result<Copied> {
-    let id = directory.held_as(locked)?;
-    let backup = client.begin_backup(&id).await?;
-    let copied = copy(client, directory, locked, backup, reuse).await;
+    let id = held.0.backup.clone();
+    let copied = copy(client, directory, locked, held.0, reuse).await;
     // If this fails, the node ends it later.
     let _ = client.end_backup(&id).await;
     copied

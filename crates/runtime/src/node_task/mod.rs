@@ -15,7 +15,7 @@ mod figures;
 mod stall;
 
 use crate::archive::Archives;
-use crate::backup::Backups;
+use crate::backup::{BackupId, Backups};
 use crate::disk_threads::Reported;
 use crate::handle::{Phase, Request, Status, wall_now};
 use crate::reads::{Latest, ReadFailure, ReadPool};
@@ -51,6 +51,8 @@ pub(crate) enum FromThread {
     /// A read failed.
     Read(ReadFailure),
     Space(DiskSpace),
+    /// An archive reads the log for the first time, or no longer.
+    Archives,
 }
 
 /// Why a node's loop ended although it was not told to stop.
@@ -106,6 +108,8 @@ pub struct NodeTask {
     checking_space: bool,
     /// The last entry that the archives have, as the node knows it.
     archived: Option<Index>,
+    /// The archives that the next start knows of.
+    listed_archives: Vec<BackupId>,
     /// Empty between calls of the driver.
     effects: Vec<Effect>,
     /// Claimed tasks that nobody has received.
@@ -116,7 +120,6 @@ pub struct NodeTask {
 impl NodeTask {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
-            parts,
             begun: Instant::now(),
             wait: None,
             has_more: false,
@@ -124,6 +127,8 @@ impl NodeTask {
             disk: DiskWatch::default(),
             checking_space: false,
             archived: None,
+            listed_archives: parts.archives.names(),
+            parts,
             effects: Vec::new(),
             given_back: Vec::new(),
             ended: None,
@@ -141,6 +146,8 @@ impl NodeTask {
         let mut checks = interval(CHECK_EVERY);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut requests = Vec::with_capacity(MAILBOX_TAKE_MAX);
+        // Before anything is purged.
+        self.look_at_archives();
         self.step(Input::Start);
         loop {
             if let Some(ended) = self.ended.take() {
@@ -221,6 +228,7 @@ impl NodeTask {
             }
             FromThread::Work(Err(failure)) => self.ended = Some(Err(failure.into())),
             FromThread::Read(failure) => self.ended = Some(Err(failure.into())),
+            FromThread::Archives => self.look_at_archives(),
             FromThread::Space(space) => {
                 self.checking_space = false;
                 self.drive(|driver, effects| driver.check(now, space, effects));
@@ -263,6 +271,12 @@ impl NodeTask {
         let have = self.parts.archives.have(Instant::now());
         if std::mem::replace(&mut self.archived, have) != have {
             self.step(Input::Archived(have));
+        }
+        let reading = self.parts.archives.names();
+        if self.listed_archives != reading {
+            self.listed_archives = reading;
+            let archives = Arc::clone(&self.parts.archives);
+            tokio::task::spawn_blocking(move || archives.keep_list());
         }
     }
 

@@ -53,7 +53,7 @@ pub(crate) const SEGMENT_SUFFIX: &str = ".bodies";
 pub(crate) const PART_SUFFIX: &str = ".part";
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct BackupDirectory {
     path: PathBuf,
 }
