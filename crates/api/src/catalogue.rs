@@ -322,7 +322,7 @@ catalogue! {
         "The node stopped before the outcome was known. The write may or may not have taken effect.",
         "Send the same request again. Event ids or an idempotency key ensure that it takes effect once.";
     TooManyConnections = "too_many_connections" 503 retry "The node has too many connections",
-        "A node accepts at most 4,096 connections at a time.",
+        "A node accepts at most 16,384 connections at a time, or fewer if its limit of file descriptors is low.",
         "Use fewer connections or HTTP/2, and retry after a short wait.";
     TooManySubscribers = "too_many_subscribers" 503 retry "The node has too many subscribers",
         "A node accepts at most as many subscriptions at a time as its setting `subscribers` says (1,024).",

@@ -8,15 +8,21 @@ use api::{Code, Problem};
 use bytes::Bytes;
 use std::sync::Arc;
 use telemetry::{Metrics, Queue};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 #[derive(Debug)]
 pub(crate) struct Buffers {
     /// One permit per free byte.
     free: Arc<Semaphore>,
     bytes_max: usize,
+    /// One permit for each response that may be rendered before its length is known.
+    rendering: Semaphore,
     metrics: Arc<Metrics>,
 }
+
+/// Whole responses that are rendered at the same time. Each may take as many bytes as a page may have, twice, before they are
+/// reserved. More would not be faster: few threads read.
+const RENDERED_MAX: usize = 16;
 
 /// Reserved bytes, returned when this is dropped.
 #[derive(Debug)]
@@ -28,7 +34,8 @@ pub(crate) struct Reservation {
 impl Buffers {
     pub(crate) fn new(bytes_max: usize, metrics: Arc<Metrics>) -> Self {
         metrics.queue(Queue::BufferedBytes).bound.set(bytes_max as u64);
-        Self { free: Arc::new(Semaphore::new(bytes_max)), bytes_max, metrics }
+        let (free, rendering) = (Arc::new(Semaphore::new(bytes_max)), Semaphore::new(RENDERED_MAX));
+        Self { free, bytes_max, rendering, metrics }
     }
 
     /// Reserves bytes without waiting.
@@ -41,6 +48,11 @@ impl Buffers {
             return Err(Problem::new(Code::Busy, "too many bytes of requests and responses are in memory"));
         };
         Ok(self.counted(permit))
+    }
+
+    /// Waits until another whole response may be rendered. Hold this until its bytes are reserved.
+    pub(crate) async fn rendering(&self) -> Option<SemaphorePermit<'_>> {
+        self.rendering.acquire().await.ok()
     }
 
     /// Waits until `bytes` are free. `None` only when the server is gone.

@@ -19,6 +19,7 @@ mod admin_token;
 mod bench;
 mod cli;
 mod config;
+mod descriptors;
 mod exposure;
 mod identities;
 mod jwks;

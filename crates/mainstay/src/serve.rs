@@ -7,6 +7,7 @@
 use crate::admin_token;
 use crate::cli::failure::{Failure, Result};
 use crate::config::{self, Config, Flags};
+use crate::descriptors;
 use crate::identities;
 use crate::node_process::LISTENING;
 use crate::systemd;
@@ -136,6 +137,7 @@ fn web(config: &Config) -> WebRules {
 fn http_options(config: &Config, keeper: Option<&Keeper>, rules: Option<identities::Keeper>) -> HttpOptions {
     let mut options = HttpOptions {
         access: config.access,
+        connections_max: descriptors::connections_max(),
         keep_alive: config.keep_alive,
         allowance: config.allowance,
         subscribers_max: config.subscribers_max,

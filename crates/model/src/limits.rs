@@ -321,8 +321,8 @@ pub const ORIGINS_MAX: usize = 16;
 pub const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Headers of a request.
 pub const HEADERS_MAX: usize = 100;
-/// Open connections.
-pub const CONNECTIONS_MAX: usize = 4_096;
+/// Open connections, if the process may have as many file descriptors.
+pub const CONNECTIONS_MAX: usize = 16_384;
 /// Subscribers connected at the same time.
 pub const SUBSCRIBERS_MAX: usize = 1_024;
 /// The name that a subscriber may give, in bytes of UTF-8.

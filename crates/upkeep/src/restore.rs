@@ -93,6 +93,12 @@ pub fn restore(directory: &BackupDirectory, moment: &Moment, data: &Path) -> Res
         Ok(ControlFlow::Continue(()))
     })?;
     let clock = query::clock(replay.install.state(), FIRST)?;
+    // Others of the same millisecond may have been archived.
+    if let Moment::Cursor(cursor) = moment
+        && clock.through() < *cursor
+    {
+        return Err(UpkeepError::BeyondArchive { cursor: *cursor, last: replay.at.index.0 });
+    }
     let now = now();
     let begins = begins_at(now, &header);
     let changes = shard::restore::restored(replay.install.state(), FIRST, header.store, begins)?;
@@ -148,14 +154,12 @@ fn wanted_entries(archive: &LogArchive, header: &SnapshotHeader, moment: &Moment
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    match moment {
-        Moment::Cursor(cursor) if stretch.end != StretchEnd::Asked && header.through < *cursor => {
-            // The last entry may be the one with the cursor.
-            if last < cursor.position.wall() {
-                return Err(UpkeepError::BeyondArchive { cursor: *cursor, last: stretch.last.0 });
-            }
-        }
-        _ => {}
+    // The last entry may be the one with the cursor.
+    if let Moment::Cursor(cursor) = moment
+        && stretch.end != StretchEnd::Asked
+        && last.max(header.through.position.wall()) < cursor.position.wall()
+    {
+        return Err(UpkeepError::BeyondArchive { cursor: *cursor, last: stretch.last.0 });
     }
     Ok(stretch)
 }

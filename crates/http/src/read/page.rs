@@ -7,8 +7,11 @@ use crate::response::{self, AS_OF, JSON, Result};
 use api::response::page::{StorePage, StreamPage};
 use http::header::ETAG;
 use model::limits;
+use std::sync::Arc;
 
 pub(super) async fn respond(mut reader: Reader) -> Result {
+    let context = Arc::clone(&reader.context);
+    let rendering = context.buffers.rendering().await;
     let limit = reader.query.limit.unwrap_or(limits::PAGE_EVENTS_DEFAULT as u64);
     let chunk = reader.next(Budget::of_page(limit)).await?;
     let query = &*reader.query;
@@ -27,7 +30,8 @@ pub(super) async fn respond(mut reader: Reader) -> Result {
         }
     }
     drop(rendered);
-    let reserved = reader.context.buffers.reserve_now(out.len())?;
+    let reserved = context.buffers.reserve_now(out.len())?;
+    drop(rendering);
     let mut response = response::whole(JSON, reserved.hold(out));
     response::insert(&mut response, AS_OF, moment);
     // The tag of the stream as it is now, for `If-Match`. An older state's tag would not match.

@@ -111,7 +111,7 @@ fn no_operation_runs_for_a_certificate_that_no_rule_names() {
     let secured = Secured::start();
     let client = secured.client("other.internal");
     for operation in Operation::ALL {
-        let path = operation.path().replace('{', "").replace('}', "");
+        let path = operation.path().replace(['{', '}'], "");
         let mut secure = connect(&secured.node, &client);
         let request = format!(
             "{} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",

@@ -156,7 +156,7 @@ impl Archiving {
             return Ok(Added::Nothing);
         }
         if let Some(writer) = self.writer.take() {
-            self.writer = Some(writer.add(&piece)?);
+            self.writer = Some(writer.append(&piece)?);
         }
         Ok(Added::Some)
     }

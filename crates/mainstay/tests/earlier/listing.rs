@@ -136,7 +136,7 @@ fn forget_passing(body: &mut Value, is_reaction: bool) {
         Value::Object(members) => {
             members.retain(|name, _| {
                 let passes = PASSING.contains(&name.as_str());
-                !passes && !(is_reaction && ["cursor", "state"].contains(&name.as_str()))
+                !(passes || is_reaction && ["cursor", "state"].contains(&name.as_str()))
             });
             members.values_mut().for_each(|member| forget_passing(member, is_reaction));
         }

@@ -121,6 +121,13 @@ impl Node {
         self.url.strip_prefix("http://").unwrap().to_owned()
     }
 
+    /// A figure of the node's process, such as `VmRSS`, in bytes.
+    pub(crate) fn memory(&self, figure: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':')).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    }
+
     /// What the node has written to its standard error so far.
     pub(crate) fn errors(&self) -> String {
         self.errors.text()

@@ -74,7 +74,7 @@ impl LogArchiveWriter {
     /// # Errors
     /// The piece is damaged, or is not the next one, or the disk failed. Open the archive again to go on: it cuts off what
     /// was written of the piece.
-    pub fn add(mut self, piece: &[u8]) -> Result<Self> {
+    pub fn append(mut self, piece: &[u8]) -> Result<Self> {
         let sent = |what: String| UpkeepError::Sent { what };
         let entries = decode(self.archive.store, piece).map_err(sent)?;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(self) };
