@@ -312,11 +312,12 @@ fn a_tick_is_chosen_by_the_time_of_its_entry_also_when_the_clock_was_set_back_af
 {
     let mut bench = Bench::ready(NodeOptions::default());
     let zero = bench.now.wall;
-    let mut out = bench.submit(1, each_second());
-    // Until the node knows the first tick.
-    while out.iter().any(|output| matches!(output, Output::Io(RaftIo::WriteLog { .. }))) {
-        out = bench.synced(ticket(&out));
-    }
+    let out = bench.submit(1, each_second());
+    bench.synced(ticket(&out));
+    // An idle node proposes an entry of its own, with the first tick.
+    bench.now.mono.0 += 1_000;
+    let out = bench.step(Input::TimerDue);
+    bench.synced(ticket(&out));
     let in_flight = bench.submit(2, append("a"));
     bench.now.wall = Wall(zero.0 + 60_500);
     bench.close(3, AskedTime::Now);

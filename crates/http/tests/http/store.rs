@@ -130,8 +130,11 @@ fn every_documented_operation_is_routed() {
                 | Operation::GetValue
                 | Operation::GetReaction
         );
-        let is_backup = matches!(operation, Operation::ReadBackupRows | Operation::ReadBackupSegment);
-        // `{backup}` is not the id of one.
+        let is_backup = matches!(
+            operation,
+            Operation::ReadBackupRows | Operation::ReadBackupSegment | Operation::ArchiveLog
+        );
+        // `{backup}` and `{archive}` are not the names of one.
         let status = if is_backup {
             400
         } else if is_made {
