@@ -4,6 +4,7 @@ use format::archive::encode_piece;
 use format::frame::LogEntry;
 use format::header::StoreId;
 use model::{GroupId, Index};
+use node::following;
 use storage::disk::Disk;
 use storage::log::{LogError, LogReader};
 
@@ -33,10 +34,12 @@ impl<D: Disk> ArchivedLog<D> {
     /// # Errors
     /// The node must stop.
     pub fn read(&self, after: Index, last: Index, bytes_max: usize) -> Result<LogRead, LogError> {
-        if after >= last {
-            return Ok(if after == last { LogRead::Nothing } else { LogRead::NotInLog { last } });
+        let next = following(after);
+        if next > last {
+            let has_all = next == following(last);
+            return Ok(if has_all { LogRead::Nothing } else { LogRead::NotInLog { last } });
         }
-        let page = self.reader.entries(self.group, Index(after.0 + 1), bytes_max)?;
+        let page = self.reader.entries(self.group, next, bytes_max)?;
         let entries = page.entries.iter().map(|entry| LogEntry {
             index: entry.index,
             term: entry.term,

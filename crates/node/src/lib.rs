@@ -47,7 +47,7 @@ pub use claims::{WaitingClaim, WaitingClaims};
 pub use clock::{Mono, Now};
 pub use engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 pub use node::{Node, NodeFigures, NodeOptions};
-pub use raft_engine::{GroupLog, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo};
+pub use raft_engine::{GroupLog, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo, following};
 pub use request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 pub use step::{Input, Output};
 pub use waiting::WaitTable;

@@ -3,7 +3,7 @@
 //! A store is restored as of a moment in this way: from a backup, and the entries that an archive has of what followed.
 
 use crate::engine::EngineError;
-use crate::raft_engine::read_entry;
+use crate::raft_engine::{following, read_entry};
 use format::frame::{EntryKind, LogEntry};
 use model::{Effect, Wall};
 use shard::{Applied, Shard, ShardOptions};
@@ -49,7 +49,7 @@ impl<D: Disk, S: State> Replay<D, S> {
     /// It is not the next entry, or cannot be read or applied; or a store failed.
     pub fn apply(&mut self, entry: &LogEntry<'_>) -> Result<(), EngineError> {
         let (last, index) = (self.at.index, entry.index);
-        if index.0.checked_sub(1) != Some(last.0) {
+        if index != following(last) {
             return Err(EngineError::new(format!("entry {index} is where the one after {last} belongs")));
         }
         if has_commands(entry) {

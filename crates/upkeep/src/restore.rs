@@ -84,12 +84,13 @@ pub fn restore(directory: &BackupDirectory, moment: &Moment, data: &Path) -> Res
     let store = target.store();
     let install = install(&backup, &header, target)?;
     let at = InstalledAt { group: GROUP, index: header.index, term: header.term };
-    let mut replay = Replay::new(install, at);
+    let (mut replay, mut replayed) = (Replay::new(install, at), 0);
     archive.entries_after(header.index, |entry| {
         if entry.index > wanted.last || has_come_to(&replay, moment)? {
             return Ok(ControlFlow::Break(()));
         }
         replay.apply(entry)?;
+        replayed += 1;
         Ok(ControlFlow::Continue(()))
     })?;
     let clock = query::clock(replay.install.state(), FIRST)?;
@@ -110,7 +111,7 @@ pub fn restore(directory: &BackupDirectory, moment: &Moment, data: &Path) -> Res
         backup: backup.name,
         events,
         rows,
-        replayed: replay.at.index.0 - header.index.0,
+        replayed,
         end: wanted.end,
         through: clock.through(),
         wall: clock.wall,

@@ -21,6 +21,7 @@ use upkeep::UpkeepError;
 use upkeep::backups::{
     Added, Backup, BackupDirectory, Begun, Locked, Missing, NewBackup, Reuse, SegmentFile, VerifiedArchive,
 };
+use upkeep::log_archive::StretchEnd;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -333,7 +334,11 @@ fn verify_archives(
             (Ok(_), None, _) => {}
             (Ok(stretches), Some(last), Output::Table) => {
                 let missing = if stretches.len() > 1 { ", with entries missing in between" } else { "" };
-                writeln!(out, "log of {store}: whole through entry {}{missing}", last.last)?;
+                let torn = match last.end {
+                    StretchEnd::Torn => "; what follows was interrupted, or is damaged",
+                    _ => "",
+                };
+                writeln!(out, "log of {store}: whole through entry {}{missing}{torn}", last.last)?;
             }
             (Ok(stretches), Some(last), _) => {
                 let gaps = stretches.len() - 1;

@@ -13,8 +13,8 @@
 mod kept_log;
 mod recovery;
 
-pub use recovery::GroupLog;
 pub(crate) use recovery::read_entry;
+pub use recovery::{GroupLog, following};
 
 use crate::engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 use bytes::Bytes;

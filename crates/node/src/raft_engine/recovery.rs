@@ -75,6 +75,13 @@ impl<D: Disk> GroupLog<D> {
     }
 }
 
+/// The entry that follows one in the log of a group. A group begins with an entry that no log has, and nothing was applied
+/// before it.
+#[must_use]
+pub fn following(index: Index) -> Index {
+    Index(index.max(FIRST.0).0.saturating_add(1))
+}
+
 fn inconsistent(why: String) -> EngineError {
     GroupError::Inconsistent(why).into()
 }

@@ -7,6 +7,7 @@ use format::archive::{PIECE_HEADER_BYTES, PieceHeader};
 use format::frame::LogEntry;
 use format::header::{LogArchiveHeader, StoreId};
 use model::Index;
+use node::following;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::ops::ControlFlow;
@@ -63,10 +64,10 @@ impl LogArchive {
         mut visit: impl FnMut(&LogEntry<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<Stretch> {
         let files = self.files()?;
-        let begin = files.partition_point(|file| file.first.0 <= after.0 + 1).saturating_sub(1);
+        let begin = files.partition_point(|file| file.first <= following(after)).saturating_sub(1);
         let mut stretch = Stretch { last: after, end: StretchEnd::Newest };
         for (at, file) in files.iter().enumerate().skip(begin) {
-            if file.first.0 > stretch.last.0 + 1 {
+            if file.first > following(stretch.last) {
                 return Ok(Stretch { end: StretchEnd::Gap, ..stretch });
             }
             let is_last = at + 1 == files.len();
@@ -98,7 +99,7 @@ impl LogArchive {
     pub fn stretches(&self) -> Result<Vec<Stretch>> {
         let mut stretches: Vec<Stretch> = Vec::new();
         for LogFile { first, .. } in self.files()? {
-            if stretches.last().is_none_or(|stretch| first.0 > stretch.last.0 + 1) {
+            if stretches.last().is_none_or(|stretch| first > following(stretch.last)) {
                 let before = Index(first.0.saturating_sub(1));
                 stretches.push(self.entries_after(before, |_| Ok(ControlFlow::Continue(())))?);
             }
@@ -132,7 +133,7 @@ fn visit_piece(
         if entry.index <= stretch.last {
             continue;
         }
-        if entry.index.0 != stretch.last.0 + 1 {
+        if entry.index != following(stretch.last) {
             let what = format!("entry {} is where the one after {} belongs", entry.index, stretch.last);
             return Err(UpkeepError::damaged(&file.path, what));
         }

@@ -6,6 +6,7 @@ use crate::backups::{kept_name, lock, sync_directory};
 use crate::error::{Result, UpkeepError};
 use format::header::LogArchiveHeader;
 use model::Index;
+use node::following;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 
@@ -79,7 +80,7 @@ impl LogArchiveWriter {
         let entries = decode(self.archive.store, piece).map_err(sent)?;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(self) };
         if let Some(has) = self.has
-            && first.index.0 != has.0 + 1
+            && first.index != following(has)
         {
             return Err(sent(format!("entry {} where the one after {has} belongs", first.index)));
         }
