@@ -26,8 +26,9 @@ pub(super) fn unanswered(target: &Target, error: legacy::Error) -> Error {
         return Error::Connect { address: address.to_owned(), source: Described::new(&error).into() };
     }
     let mut described = Described::new(&error);
-    let canceled = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    if target.is_https() && canceled.is_some_and(hyper::Error::is_canceled) {
+    // Whether the request was taken before the connection ended is a matter of moments.
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    if target.is_https() && cause.is_some_and(|cause| cause.is_canceled() || cause.is_closed()) {
         described.0.push_str(OR_REFUSED);
     }
     Error::Broken(described.into())
