@@ -336,14 +336,14 @@ pub(crate) fn names_in(path: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-pub(crate) fn sync_directory(path: &Path) -> Result<()> {
+fn sync_directory(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|directory| directory.sync_all())
         .map_err(|source| UpkeepError::io(path, source))
 }
 
 /// Writes a file completely or not at all, and makes it durable.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let new = path.with_added_extension("new");
     let written = File::create(&new).and_then(|mut file| {
         file.write_all(bytes)?;

@@ -23,7 +23,7 @@ use format::header::StoreId;
 use model::Index;
 use std::path::{Path, PathBuf};
 
-pub(crate) const LOG_PREFIX: &str = "log-";
+const LOG_PREFIX: &str = "log-";
 const LOG_SUFFIX: &str = ".log";
 
 /// See the module.

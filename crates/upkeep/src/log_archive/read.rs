@@ -51,6 +51,8 @@ struct Pieces {
     store: StoreId,
     /// Where the next piece begins.
     at: u64,
+    /// The last entry of the pieces before it.
+    last: Option<Index>,
 }
 
 impl LogArchive {
@@ -109,14 +111,14 @@ impl LogArchive {
 
     /// Where the intact pieces of a file end, and the last entry in them.
     pub(super) fn end_of(&self, file: &LogFile) -> Result<(u64, Option<Index>)> {
-        let (mut pieces, mut last) = (Pieces::open(&file.path, self.store, file.first)?, None);
+        let mut pieces = Pieces::open(&file.path, self.store, file.first)?;
         loop {
             match pieces.next(&file.path)? {
-                Next::Piece(piece) => last = Some(last_of(self.store, &file.path, &piece)?),
+                Next::Piece(_) => {}
                 Next::Broken { what } if !pieces.is_torn(&file.path)? => {
                     return Err(UpkeepError::damaged(&file.path, what));
                 }
-                Next::End | Next::Broken { .. } => return Ok((pieces.at, last)),
+                Next::End | Next::Broken { .. } => return Ok((pieces.at, pieces.last)),
             }
         }
     }
@@ -153,11 +155,6 @@ pub(super) fn decode(store: StoreId, piece: &[u8]) -> Result<Vec<LogEntry<'_>>, 
     header.entries(store, GROUP, record).map_err(|error| error.to_string())
 }
 
-fn last_of(store: StoreId, path: &Path, piece: &[u8]) -> Result<Index> {
-    let entries = decode(store, piece).map_err(|what| UpkeepError::damaged(path, what))?;
-    Ok(entries.last().map(|entry| entry.index).unwrap_or_default())
-}
-
 impl Pieces {
     fn open(path: &Path, store: StoreId, first: Index) -> Result<Self> {
         let failed = |source| UpkeepError::io(path, source);
@@ -168,7 +165,7 @@ impl Pieces {
         if header != (LogArchiveHeader { store, first }) {
             return Err(UpkeepError::damaged(path, "it belongs to another store, or has another name"));
         }
-        Ok(Self { file, store, at: LogArchiveHeader::BYTES as u64 })
+        Ok(Self { file, store, at: LogArchiveHeader::BYTES as u64, last: None })
     }
 
     fn next(&mut self, path: &Path) -> Result<Next> {
@@ -191,7 +188,8 @@ impl Pieces {
             return Ok(Next::Broken { what: "it ends within a piece".to_owned() });
         }
         match decode(self.store, &piece) {
-            Ok(_) => {
+            Ok(entries) => {
+                self.last = entries.last().map(|entry| entry.index);
                 self.at += piece.len() as u64;
                 Ok(Next::Piece(piece))
             }

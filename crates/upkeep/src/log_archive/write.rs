@@ -2,7 +2,7 @@
 
 use super::read::decode;
 use super::{LogArchive, LogFile, file_name};
-use crate::backups::{kept_name, lock, sync_directory};
+use crate::backups::{kept_name, lock, write_whole};
 use crate::error::{Result, UpkeepError};
 use format::header::LogArchiveHeader;
 use model::Index;
@@ -42,7 +42,7 @@ impl LogArchive {
             if writer.continue_in(&last)? {
                 break;
             }
-            // The beginning of a file without a piece.
+            // It has no piece yet.
             std::fs::remove_file(&last.path).map_err(failed)?;
         }
         Ok(writer)
@@ -98,10 +98,6 @@ impl LogArchiveWriter {
     /// Opens the last file behind its intact pieces. False if it has none.
     fn continue_in(&mut self, last: &LogFile) -> Result<bool> {
         let failed = |source| UpkeepError::io(&last.path, source);
-        let header_bytes = LogArchiveHeader::BYTES as u64;
-        if last.path.metadata().map_err(failed)?.len() < header_bytes {
-            return Ok(false);
-        }
         let (end, has) = self.archive.end_of(last)?;
         if has.is_none() {
             return Ok(false);
@@ -115,13 +111,9 @@ impl LogArchiveWriter {
     fn begin_file(&self, first: Index) -> Result<(File, u64)> {
         let path = self.archive.path.join(file_name(first));
         let header = LogArchiveHeader { store: self.archive.store, first }.encode();
-        let created = OpenOptions::new().append(true).create(true).open(&path).and_then(|mut file| {
-            file.set_len(0)?;
-            file.write_all(&header)?;
-            file.sync_all().map(|()| file)
-        });
-        let file = created.map_err(|source| UpkeepError::io(&path, source))?;
-        sync_directory(&self.archive.path)?;
+        write_whole(&path, &header)?;
+        let file = OpenOptions::new().append(true).open(&path);
+        let file = file.map_err(|source| UpkeepError::io(&path, source))?;
         Ok((file, header.len() as u64))
     }
 }
