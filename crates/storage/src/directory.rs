@@ -195,12 +195,8 @@ impl ArchiveList {
     /// # Errors
     /// The list is as it was, or as it was to be.
     pub fn write(&self, names: &[String]) -> io::Result<()> {
-        let (path, new) = (self.directory.join(ARCHIVES_NAME), self.directory.join(ARCHIVES_NEW_NAME));
-        let mut file = File::create(&new)?;
-        file.write_all(names.iter().map(|name| format!("{name}\n")).collect::<String>().as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, &path)?;
-        File::open(&self.directory)?.sync_all()
+        let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
+        replace(&self.directory, (ARCHIVES_NAME, ARCHIVES_NEW_NAME), lines.as_bytes())
     }
 }
 
@@ -305,12 +301,18 @@ pub(crate) fn draw_store() -> io::Result<StoreId> {
 /// Writes the file that makes the directory a store. The file is complete and durable before it gets its
 /// final name.
 pub(crate) fn write_store(path: &Path, store: StoreId) -> io::Result<()> {
-    let new = path.join(STORE_NEW_NAME);
+    replace(path, (STORE_NAME, STORE_NEW_NAME), &StoreHeader { store }.encode())
+}
+
+/// Writes a file of the directory completely or not at all, and makes it durable. The second name is that of the file while
+/// it is written.
+fn replace(directory: &Path, (name, new): (&str, &str), bytes: &[u8]) -> io::Result<()> {
+    let new = directory.join(new);
     let mut file = File::create(&new)?;
-    file.write_all(&StoreHeader { store }.encode())?;
+    file.write_all(bytes)?;
     file.sync_all()?;
-    std::fs::rename(&new, path.join(STORE_NAME))?;
-    File::open(path)?.sync_all()
+    std::fs::rename(&new, directory.join(name))?;
+    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]
