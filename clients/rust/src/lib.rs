@@ -56,6 +56,7 @@ mod read;
 mod retry;
 mod schedules;
 mod streams;
+mod subjects;
 mod tokens;
 mod transaction;
 mod transport;

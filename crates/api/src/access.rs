@@ -59,10 +59,10 @@ pub fn check(operation: Operation, path: &str, token: &TokenSettings<'_>) -> Res
 /// # Errors
 /// [`Code::NotPermitted`] for the first one that it does not cover.
 pub fn check_names(command: &Command<'_>, token: &TokenSettings<'_>) -> Result<()> {
-    if matches!(command, Command::ChangeToken(_)) && !token.is_unlimited() {
+    if matches!(command, Command::ChangeToken(_) | Command::EraseSubject(_)) && !token.is_unlimited() {
         return Err(Problem::new(
             Code::NotPermitted,
-            "only an administrator without prefixes may change tokens",
+            "only an administrator without prefixes may change tokens or erase subjects",
         ));
     }
     let mut denied = None;
@@ -97,11 +97,15 @@ fn check_system(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What an audited command is about: the first name that it uses, or the token that it changes.
+/// What an audited command is about: the first name that it uses, the token that it changes, or the key of the subject that
+/// it erases, which does not say who it was.
 #[must_use]
 pub fn target(command: &Command<'_>) -> String {
     if let Command::ChangeToken(change) = command {
         return change.token.to_string();
+    }
+    if let Command::EraseSubject(erase) = command {
+        return format!("key {}", erase.key_id.0);
     }
     let mut target = None;
     command.names(&mut |name| {

@@ -204,6 +204,12 @@ catalogue! {
     TooManyTokens = "too_many_tokens" 409 final "There are too many tokens",
         "A store has at most 10,000 tokens. Expired tokens count until they are revoked.",
         "Revoke tokens that are not needed any more.";
+    TooManySubjects = "too_many_subjects" 409 final "There are too many subjects",
+        "A node keeps keys of at most 1,000,000 subjects. Erased ones count, because their numbers are never used again.",
+        "Send a `subject` only where it is a person, or another whose data may have to be erased.";
+    NoSubjectKeys = "no_subject_keys" 409 final "The node has no keys of subjects",
+        "The node was started without the key that wraps the keys of subjects. It seals nothing, so there is nothing to erase.",
+        "Start the node with `--subject-key-file`. Events that were appended before stay as they are.";
     StreamFull = "stream_full" 409 final "The stream has no revisions left",
         "A stream can hold 2^63 revisions.",
         "Continue in another stream.";

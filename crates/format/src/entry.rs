@@ -17,9 +17,10 @@ use crate::{group, lease, limit, schedule, token, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
-    Append, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Entry, EntryClock, Expected,
-    ExpireEvents, ExpireRecords, Filled, Fingerprint, IdHash, Identity, KeyHash, Keyed, NewEvent, Position,
-    PutSettings, Revision, Settings, Slot, StreamName, Transaction, Wall, Write,
+    Append, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Entry, EntryClock,
+    EraseSubject, Expected, ExpireEvents, ExpireRecords, Filled, Fingerprint, IdHash, Identity, KeyHash,
+    KeyId, Keyed, NewEvent, Position, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Wall,
+    Write,
 };
 
 /// The first byte of every entry.
@@ -79,6 +80,7 @@ mod tag {
     pub(super) const REACT: u8 = 52;
     pub(super) const CHANGE_TOKEN: u8 = 55;
     pub(super) const AUDITED: u8 = 56;
+    pub(super) const ERASE_SUBJECT: u8 = 57;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -99,6 +101,10 @@ mod tag {
     pub(super) const WRITE_COMPLETE_EXECUTION: u8 = 6;
     pub(super) const WRITE_ENQUEUE_WITH_OPTIONS: u8 = 4;
 }
+
+/// With the bits of what is filled in: the key's id follows. Events that are not sealed have the layout that they always
+/// had.
+const SEALED: u8 = 1 << 7;
 
 /// The smallest encoding of a command, an event, a check and a write. Counts are checked against these.
 const COMMAND_BYTES_MIN: usize = 2;
@@ -195,6 +201,7 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::React(_) => tag::REACT,
         Command::ChangeToken(_) => tag::CHANGE_TOKEN,
         Command::Audited(_) => tag::AUDITED,
+        Command::EraseSubject(_) => tag::ERASE_SUBJECT,
     }
 }
 
@@ -262,6 +269,7 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::DeleteReaction(command) => reaction::put_delete(writer, command),
         Command::React(command) => reaction::put_react(writer, command),
         Command::ChangeToken(command) => token::put_change(writer, command),
+        Command::EraseSubject(erase) => writer.u32(erase.key_id.0),
         Command::Audited(audited) => {
             token::put_audited(writer, audited);
             put_command(writer, &audited.command);
@@ -343,6 +351,7 @@ fn get_plain<'a>(tag: u8, reader: &mut Reader<'a>) -> Result<Command<'a>, Format
         tag::DELETE_REACTION => Command::DeleteReaction(reaction::get_delete(reader)?),
         tag::REACT => Command::React(reaction::get_react(reader)?),
         tag::CHANGE_TOKEN => Command::ChangeToken(token::get_change(reader)?),
+        tag::ERASE_SUBJECT => Command::EraseSubject(EraseSubject { key_id: KeyId(reader.u32()?) }),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
 }
@@ -474,7 +483,12 @@ fn put_event(writer: &mut Writer<'_>, event: &NewEvent<'_>) {
         }
     }
     writer.u128(event.fingerprint.0);
-    writer.u8(event.filled.0);
+    if event.key_id == KeyId::NONE {
+        writer.u8(event.filled.0);
+    } else {
+        writer.u8(event.filled.0 | SEALED);
+        writer.u32(event.key_id.0);
+    }
     writer.prefixed(event.event_type.as_bytes());
     writer.prefixed(&event.envelope);
 }
@@ -490,7 +504,11 @@ fn get_event<'a>(reader: &mut Reader<'a>) -> Result<NewEvent<'a>, FormatError> {
         other => return Err(FormatError::invalid("identity", u64::from(other))),
     };
     let fingerprint = Fingerprint(reader.u128()?);
-    let filled = Filled(reader.u8()?);
+    let filled = reader.u8()?;
+    let key_id = if filled & SEALED == 0 { KeyId::NONE } else { KeyId(reader.u32()?) };
+    if filled & SEALED != 0 && key_id == KeyId::NONE {
+        return Err(FormatError::invalid("key of a sealed event", 0));
+    }
     let event_type = reader.text("event type")?;
     // A body record stores the type's length in 16 bits and the envelope's in 32.
     if event_type.len() > usize::from(u16::MAX) {
@@ -503,8 +521,9 @@ fn get_event<'a>(reader: &mut Reader<'a>) -> Result<NewEvent<'a>, FormatError> {
     Ok(NewEvent {
         identity,
         fingerprint,
-        filled,
+        filled: Filled(filled & !SEALED),
         event_type: Cow::Borrowed(event_type),
+        key_id,
         envelope: Cow::Borrowed(envelope),
     })
 }

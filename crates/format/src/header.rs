@@ -50,6 +50,8 @@ pub enum FileKind {
     Snapshot = 6,
     /// Entries of a log, in an archive.
     LogArchive = 7,
+    /// The keys of subjects, wrapped.
+    SubjectKeys = 8,
 }
 
 impl FileKind {
@@ -58,7 +60,7 @@ impl FileKind {
     pub const fn version(self) -> u32 {
         match self {
             Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyAccount | Self::State => 2,
-            Self::Snapshot | Self::LogArchive => 1,
+            Self::Snapshot | Self::LogArchive | Self::SubjectKeys => 1,
         }
     }
 
@@ -68,7 +70,7 @@ impl FileKind {
     pub const fn oldest_version(self) -> u32 {
         match self {
             Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyAccount | Self::State => 2,
-            Self::Snapshot | Self::LogArchive => 1,
+            Self::Snapshot | Self::LogArchive | Self::SubjectKeys => 1,
         }
     }
 }
@@ -156,6 +158,14 @@ pub struct LogArchiveHeader {
     pub store: StoreId,
     /// The first entry in the file.
     pub first: Index,
+}
+
+/// The beginning of the file with the keys of subjects. Records follow ([`crate::subject_key`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubjectKeysHeader {
+    pub store: StoreId,
+    /// Nothing, wrapped: a nonce and a tag. Only the wrapping key of the file opens it.
+    pub check: [u8; 28],
 }
 
 /// Why bytes are not the expected header.
@@ -341,6 +351,25 @@ impl LogArchiveHeader {
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
         let mut fields = open(FileKind::LogArchive, bytes)?;
         Ok(Self { store: fields.store()?, first: Index(fields.u64()?) })
+    }
+}
+
+impl SubjectKeysHeader {
+    /// The bytes of the header, after which records follow.
+    pub const BYTES: usize = FIELDS_AT + 16 + 28 + CHECKSUM_BYTES;
+
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut fields = Fields::begin(FileKind::SubjectKeys, self.store);
+        fields.0.extend_from_slice(&self.check);
+        fields.finish()
+    }
+
+    /// # Errors
+    /// [`HeaderError`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let mut fields = open(FileKind::SubjectKeys, bytes)?;
+        Ok(Self { store: fields.store()?, check: fields.take()? })
     }
 }
 

@@ -20,6 +20,7 @@
 //! | [`membership`] | which replicas a group has, and changes of them |
 //! | [`header`] | headers of files |
 //! | [`archive`] | entries of a log, in pieces, as archives hold them |
+//! | [`subject_key`] | the keys of subjects, wrapped, as their file holds them |
 //! | [`snapshot`] | the rows of a state, in chunks, as backups hold them |
 #![no_std]
 extern crate alloc;
@@ -46,6 +47,7 @@ mod reaction;
 pub mod row;
 mod schedule;
 pub mod snapshot;
+pub mod subject_key;
 pub mod terms;
 mod token;
 mod value;

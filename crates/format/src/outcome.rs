@@ -70,6 +70,7 @@ mod tag {
     pub(super) const TOKEN_CREATED: u8 = 55;
     pub(super) const TOKEN_REVOKED: u8 = 56;
     pub(super) const TOKEN_USED: u8 = 57;
+    pub(super) const SUBJECT_ERASED: u8 = 58;
 
     pub(super) const WRONG_REVISION: u8 = 1;
     pub(super) const EVENT_CONFLICT: u8 = 2;
@@ -250,6 +251,10 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
         }
         Outcome::TokenRevoked => writer.u8(tag::TOKEN_REVOKED),
         Outcome::TokenUsed => writer.u8(tag::TOKEN_USED),
+        Outcome::SubjectErased { erased } => {
+            writer.u8(tag::SUBJECT_ERASED);
+            writer.u64(erased.0);
+        }
         Outcome::TasksChanged(changed) => {
             writer.u8(tag::TASKS_CHANGED);
             queue::put_changed(&mut writer, *changed);
@@ -320,6 +325,7 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         },
         tag::TOKEN_REVOKED => Outcome::TokenRevoked,
         tag::TOKEN_USED => Outcome::TokenUsed,
+        tag::SUBJECT_ERASED => Outcome::SubjectErased { erased: Wall(reader.u64()?) },
         tag::TASKS_CHANGED => Outcome::TasksChanged(queue::get_changed(&mut reader)?),
         tag::GROUP_CREATED => Outcome::GroupCreated(GroupCreated {
             group: lease::get_cursor(&mut reader)?,

@@ -4,6 +4,7 @@ use crate::access::{Authority, Node};
 use crate::buffers::Buffers;
 use crate::options::HttpOptions;
 use crate::origin::Origins;
+use crate::sealing::Sealing;
 use crate::workers::Workers;
 use api::Operation;
 use bytes::Bytes;
@@ -55,7 +56,7 @@ impl Context {
             HeaderValue::from_str(&handle.store().to_string()).unwrap_or(HeaderValue::from_static(""));
         Self {
             access: Authority::new(&options, &handle),
-            handle: Node::new(handle),
+            handle: Node::new(handle, Sealing::new(options.subject_keys.clone())),
             store,
             subscribers: Arc::new(Semaphore::new(options.subscribers_max)),
             lines_bytes: Arc::new(Semaphore::new(options.lines_bytes_max)),

@@ -24,6 +24,7 @@
 //! | `body`, `response` | request bodies, and responses, whole or in parts |
 //! | `ui` | the page for browsers |
 //! | `buffers` | the memory that bodies of all connections share |
+//! | `sealing` | seals events of subjects, and opens them |
 //! | `seat` | the bound of subscribers |
 //! | `context` | what every route needs |
 //! | `unavailable` | the problem for a node that does not take a request |
@@ -45,6 +46,7 @@ mod read;
 mod response;
 mod router;
 mod routes;
+mod sealing;
 mod seat;
 mod tls;
 mod ui;

@@ -6,6 +6,7 @@ use crate::tls::Tls;
 pub use model::{Allowance, Role, limits};
 use std::sync::Arc;
 use std::time::Duration;
+use subject_keys::SubjectKeys;
 use tokio::sync::watch;
 
 /// Who may do what.
@@ -58,6 +59,8 @@ pub struct HttpOptions {
     /// The hosts that requests may name, and the web pages that may send them.
     pub web: WebRules,
     pub page: WebPage,
+    /// Seals events of subjects; `None` if they are stored as they are sent.
+    pub subject_keys: Option<SubjectKeys>,
     /// Connections must use TLS, with this certificate.
     pub tls: Option<Arc<Tls>>,
 }
@@ -84,6 +87,7 @@ impl Default for HttpOptions {
             buffered_bytes_max: 256 << 20,
             web: WebRules::default(),
             page: WebPage::Served,
+            subject_keys: None,
             tls: None,
         }
     }

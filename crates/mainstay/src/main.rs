@@ -25,6 +25,7 @@ mod identities;
 mod jwks;
 mod node_process;
 mod serve;
+mod subjects;
 mod systemd;
 mod tls;
 mod tour;

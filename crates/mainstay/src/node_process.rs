@@ -35,6 +35,7 @@ impl NodeProcess {
                 "--jwks=",
                 "--jwt-issuer=",
                 "--jwt-audience=",
+                "--subject-key-file=",
             ])
             .args(["--requests-per-second=", "--bytes-per-second="])
             .stdin(Stdio::null())

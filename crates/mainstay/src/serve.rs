@@ -10,12 +10,15 @@ use crate::config::{self, Config, Flags};
 use crate::descriptors;
 use crate::identities;
 use crate::node_process::LISTENING;
+use crate::subjects;
 use crate::systemd;
 use crate::tls::Keeper;
 use http_server::{HostRule, HttpOptions, WebRules};
+use runtime::Handle;
 use std::io::Write;
 use std::pin::pin;
 use std::sync::Arc;
+use subject_keys::SubjectKeys;
 use telemetry::Metrics;
 use telemetry::metrics::Build;
 use tokio::net::TcpListener;
@@ -68,12 +71,14 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     let (handle, node) = runtime::start(&options(config), &metrics).map_err(|error| {
         Failure::local(format!("cannot open the data in {}: {error}", config.data.display()))
     })?;
+    let subject_keys = subjects::open(config, &handle)?;
     announce(&listener, config)?;
     tokio::spawn(systemd::report(handle.clone()));
 
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
-    let http_options = http_options(config, keeper.as_ref(), rules);
+    let http_options =
+        HttpOptions { subject_keys: subject_keys.clone(), ..http_options(config, keeper.as_ref(), rules) };
     match keeper {
         Some(keeper) => tokio::spawn(keeper.run()),
         None => tokio::spawn(ignore_hangups(signal(SignalKind::hangup())?)),
@@ -90,7 +95,7 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
         };
         let mut serving = pin!(http_server::serve(listener, handle.clone(), http_options, metrics, stop));
         let prepared = tokio::select! {
-            prepared = admin_token::prepare(&for_admin, &handle) => prepared,
+            prepared = prepare(&for_admin, subject_keys.as_ref(), &handle) => prepared,
             () = &mut serving => return Ok(()),
         };
         if prepared.is_err() {
@@ -114,6 +119,14 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
         tracing::error!(error = %halted, "the node stopped; nothing acknowledged is lost, and a restart recovers it");
         Failure::local(format!("the node stopped: {halted}"))
     })
+}
+
+/// What a node does before it is of use to everyone. Waits until it is ready.
+async fn prepare(config: &Config, subject_keys: Option<&SubjectKeys>, handle: &Handle) -> Result {
+    if let Some(keys) = subject_keys {
+        subjects::catch_up(keys, handle).await?;
+    }
+    admin_token::prepare(config, handle).await
 }
 
 /// Service managers send SIGHUP for "read the configuration again". It must not end a node that has nothing to read again.

@@ -4,7 +4,9 @@
 use crate::breaker::{AskBreaker, ControlBreaker, DeleteBreaker, PutBreaker, RecordBreaker};
 use crate::execution::{AbandonExecution, BeginExecution, CompleteExecution, ExpireExecutions};
 use crate::group::CreateGroup;
-use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
+use crate::ids::{
+    Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, KeyId, Position, Revision, Slot, Wall,
+};
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
 use crate::limit::{AdvanceLimits, DeleteLimit, PutLimit};
 use crate::name::{ExecutionKey, LeaseName, StreamName, ValueName};
@@ -88,6 +90,7 @@ pub enum Command<'a> {
     /// The node proposes this when events were appended after a reaction's cursor.
     React(React<'a>),
     ChangeToken(ChangeToken<'a>),
+    EraseSubject(EraseSubject),
     Audited(Audited<'a>),
 }
 
@@ -131,7 +134,10 @@ pub struct NewEvent<'a> {
     pub fingerprint: Fingerprint,
     pub filled: Filled,
     pub event_type: Cow<'a, str>,
-    /// The event's JSON object as it will be sent, without the members that are filled in on reading.
+    /// The key that the envelope is sealed with.
+    pub key_id: KeyId,
+    /// The event's JSON object as it will be sent, without the members that are filled in on reading. Sealed, it is
+    /// bytes that mean nothing here.
     pub envelope: Cow<'a, [u8]>,
 }
 
@@ -165,6 +171,13 @@ impl Filled {
     pub const fn with(self, member: Self) -> Self {
         Self(self.0 | member.0)
     }
+}
+
+/// Note that a subject key is erased. The key itself is elsewhere: the state never holds it. Whoever keeps keys erases
+/// this one, now and whenever it is found in an older copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EraseSubject {
+    pub key_id: KeyId,
 }
 
 /// Checks and writes that are applied together or not at all.

@@ -54,7 +54,8 @@ number! {
     StreamId(u64)
 }
 number! {
-    /// The key that an event's data is encrypted with. 0, the only value so far, means not encrypted.
+    /// The subject key that an event is sealed with. 0 means that it is not sealed. The same subject never has two keys
+    /// at a time, and no number is used for a second key.
     KeyId(u32)
 }
 number! {
@@ -80,6 +81,11 @@ number! {
 number! {
     /// 128-bit hash (XXH3) of an idempotency key with its scope (caller, method, decoded route).
     KeyHash(u128)
+}
+
+impl KeyId {
+    /// The event is not sealed.
+    pub const NONE: Self = Self(0);
 }
 
 impl Namespace {
@@ -157,6 +163,18 @@ impl Fingerprint {
     #[must_use]
     pub const fn new(content: u128, time: u64) -> Self {
         Self((content & !Self::TIME) | (time as u128 & Self::TIME))
+    }
+
+    /// The bits that hold the content, without the time.
+    #[must_use]
+    pub const fn content_bits(self) -> u128 {
+        self.0 & !Self::TIME
+    }
+
+    /// The time that was sent, as [`Self::new`] got it; 0 if none was.
+    #[must_use]
+    pub const fn time_bits(self) -> u64 {
+        (self.0 & Self::TIME) as u64
     }
 
     /// The fingerprint of a request with an idempotency key. Both halves are kept, to distinguish a retry

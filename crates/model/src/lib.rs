@@ -51,8 +51,8 @@ pub use breaker::{
     gate_slot,
 };
 pub use command::{
-    Append, Check, CleanUp, Command, DeleteStream, Entry, Expected, ExpireEvents, ExpireRecords, Filled,
-    Identity, Keyed, NewEvent, PutSettings, Settings, Transaction, Write,
+    Append, Check, CleanUp, Command, DeleteStream, Entry, EraseSubject, Expected, ExpireEvents,
+    ExpireRecords, Filled, Identity, Keyed, NewEvent, PutSettings, Settings, Transaction, Write,
 };
 pub use execution::{AbandonExecution, BeginExecution, Begun, CompleteExecution, ExpireExecutions};
 pub use group::{CreateGroup, GroupCreated, GroupTask, NewGroup, NewMember};

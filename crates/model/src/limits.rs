@@ -265,6 +265,12 @@ pub const REACT_EVENTS_MAX: usize = 256;
 /// Bytes of the tasks that reactions enqueue at a time. One task may be longer.
 pub const REACT_BYTES_MAX: usize = 1 << 20;
 
+/// Subjects of which a node keeps keys, erased ones included: 128 bytes on disk and about as many in memory for each.
+pub const SUBJECTS_MAX: u32 = 1_000_000;
+
+/// Records of subject keys in one response of a copy.
+pub const SUBJECT_KEYS_COPIED_MAX: u32 = 8_192;
+
 /// Tokens of one shard. Checked by `apply`.
 pub const TOKENS_MAX: u64 = 10_000;
 /// Prefixes of names that one token has.

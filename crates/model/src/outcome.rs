@@ -137,6 +137,11 @@ pub enum Outcome {
     TokenRevoked,
     /// The use of a token is recorded, if the token exists.
     TokenUsed,
+    /// No copy of the subject's key counts any more.
+    SubjectErased {
+        /// When it was erased first.
+        erased: Wall,
+    },
     GroupCreated(GroupCreated),
     /// Nothing was changed.
     Refused(Refusal),

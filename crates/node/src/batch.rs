@@ -273,7 +273,8 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::DeleteSchedule(_)
         | Command::AdvanceSchedule(_)
         | Command::DeleteReaction(_)
-        | Command::ChangeToken(_) => 0,
+        | Command::ChangeToken(_)
+        | Command::EraseSubject(_) => 0,
         Command::Audited(audited) => command_bytes(&audited.command),
         Command::PutBreaker(put) => put.settings.ignore.iter().map(String::len).sum(),
         Command::RecordBreaker(record) => {

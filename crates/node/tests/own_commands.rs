@@ -6,7 +6,7 @@ mod empty_log;
 use consensus::{Message, Ticket};
 use empty_log::EmptyLog;
 use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, Outcome, PutSettings,
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, KeyId, NewEvent, Outcome, PutSettings,
     Settings, StreamName, Wall,
 };
 use node::{
@@ -140,6 +140,7 @@ fn append(to: u64, number: u64) -> Command<'static> {
         fingerprint: Fingerprint(1),
         filled: Filled::default(),
         event_type: Cow::Borrowed("t"),
+        key_id: KeyId::NONE,
         envelope: Cow::Borrowed(b"{}"),
     };
     Command::Append(Append { keyed: None, stream: stream(to), expected: Expected::Any, events: vec![event] })

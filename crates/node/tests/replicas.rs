@@ -8,8 +8,8 @@ use format::frame::{EntryKind, HardState, decode_groups};
 use format::membership::{Change, Membership, encode_changes};
 use format::terms::Terms;
 use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, Slot, StreamName,
-    Term, Wall,
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Index, KeyId, NewEvent, Slot,
+    StreamName, Term, Wall,
 };
 use node::{
     Engine as _, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
@@ -213,6 +213,7 @@ fn append(text: &'static str) -> Command<'static> {
         fingerprint: Fingerprint(1),
         filled: Filled::default(),
         event_type: Cow::Borrowed("t"),
+        key_id: KeyId::NONE,
         envelope: Cow::Owned(format!("{{\"a\":\"{text}\"}}").into_bytes()),
     };
     let stream = StreamName::new(format!("s-{text}")).unwrap();

@@ -8,8 +8,8 @@ use consensus::{Message, Ticket};
 use empty_log::EmptyLog;
 use format::frame::{EntryKind, decode_groups};
 use model::{
-    Append, CatchUp, Command, Cursor, Enqueue, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent,
-    NewTask, Outcome, Overlap, Position, PutSchedule, PutSettings, QueueName, React, ReactionName,
+    Append, CatchUp, Command, Cursor, Enqueue, Expected, Filled, Fingerprint, IdHash, Identity, KeyId,
+    NewEvent, NewTask, Outcome, Overlap, Position, PutSchedule, PutSettings, QueueName, React, ReactionName,
     ScheduleDefinition, ScheduleName, ScheduleRules, Settings, Slot, StreamName, TaskOptions, Timing, Wall,
     limits,
 };
@@ -94,6 +94,7 @@ fn append(text: &str) -> Command<'static> {
         fingerprint: Fingerprint(1),
         filled: Filled::default(),
         event_type: Cow::Borrowed("t"),
+        key_id: KeyId::NONE,
         envelope: Cow::Owned(format!("{{\"a\":\"{text}\"}}").into_bytes()),
     };
     let stream = StreamName::new(format!("s-{text}")).unwrap();

@@ -5,8 +5,8 @@
 use consensus::{Message, Ticket};
 use format::header::StoreId;
 use model::{
-    Append, Command, Expected, Filled, Fingerprint, GroupId, Identity, Namespace, NewEvent, Outcome, Slot,
-    SlotRange, StreamName, Wall,
+    Append, Command, Expected, Filled, Fingerprint, GroupId, Identity, KeyId, Namespace, NewEvent, Outcome,
+    Slot, SlotRange, StreamName, Wall,
 };
 use node::{
     GroupLog, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
@@ -82,6 +82,7 @@ fn append(number: usize) -> Command<'static> {
         fingerprint: Fingerprint(1),
         filled: Filled::default(),
         event_type: Cow::Borrowed("t"),
+        key_id: KeyId::NONE,
         envelope: Cow::Borrowed(b"{}"),
     };
     let stream = stream(number);

@@ -79,6 +79,7 @@ impl Simple {
             | Command::AskBreaker(_)
             | Command::RecordBreaker(_) => unreachable!("{command:?} is about a breaker"),
             Command::ChangeToken(change) => Ask::Token(TokenAsk::of(change)),
+            Command::EraseSubject(erase) => Ask::EraseSubject(erase.key_id.0),
             Command::Audited(audited) => Ask::Audited(self.audited_ask_of(audited)),
             Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
                 unreachable!("{command:?} is about a reaction")
@@ -283,6 +284,7 @@ impl From<&Outcome> for SimpleOutcome {
             }
             Outcome::TokenRevoked => Self::TokenRevoked,
             Outcome::TokenUsed => Self::TokenUsed,
+            Outcome::SubjectErased { erased } => Self::SubjectErased(erased.0),
             Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
             Outcome::GroupCreated(created) => {
                 Self::GroupCreated(created.group.position.0, created.group.slot.0, created.replayed)

@@ -4,8 +4,8 @@ use crate::{Id, Sent, Simple};
 use model::{
     AbandonExecution, AcquireLease, Append, BeginExecution, Check, CleanUp, Command, CompleteExecution,
     Cursor, DeleteStream, DeleteValue, Elapsed, ExecutionKey, Expected, ExpireEvents, ExpireExecutions,
-    ExpireLeases, ExpireRecords, Filled, Fingerprint, IdHash, Identity, KeyHash, Keyed, LeaseName, Namespace,
-    NewEvent, Position, PutSettings, PutValue, ReleaseLease, RenewLease, Revision, Settings, Slot,
+    ExpireLeases, ExpireRecords, Filled, Fingerprint, IdHash, Identity, KeyHash, KeyId, Keyed, LeaseName,
+    Namespace, NewEvent, Position, PutSettings, PutValue, ReleaseLease, RenewLease, Revision, Settings, Slot,
     StreamName, Transaction, ValueName, WithdrawLease, Write,
 };
 use seeded_rng::Rng;
@@ -351,6 +351,7 @@ fn new_event(sent: &Sent) -> NewEvent<'static> {
         fingerprint: sent.fingerprint(),
         filled: filled(sent),
         event_type: event_type(sent).into(),
+        key_id: KeyId::NONE,
         envelope: envelope(sent).into(),
     }
 }

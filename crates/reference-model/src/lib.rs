@@ -297,6 +297,7 @@ pub enum SimpleOutcome {
     NoToken,
     TokenExists,
     TooManyTokens,
+    SubjectErased(u64),
     BreakerPut,
     BreakerDeleted,
     BreakerControlled,
@@ -432,6 +433,7 @@ pub enum Ask {
     Reaction(ReactionAsk),
     Breaker(BreakerAsk),
     Token(TokenAsk),
+    EraseSubject(u32),
     Audited(AuditedAsk),
 }
 
@@ -486,6 +488,8 @@ pub struct Simple {
     pub reactions: Vec<Reaction>,
     pub breakers: Vec<Breaker>,
     pub tokens: Vec<token::Token>,
+    /// Erased subject keys, and when they were erased.
+    pub erased: BTreeMap<u32, u64>,
     records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
     pub appended: Vec<(usize, u64)>,
@@ -585,6 +589,9 @@ impl Simple {
             }
             Ask::Queue(ask) => self.ask_queue(ask),
             Ask::Token(ask) => self.ask_token(ask),
+            Ask::EraseSubject(key) => {
+                SimpleOutcome::SubjectErased(*self.erased.entry(*key).or_insert(self.wall))
+            }
             Ask::Audited(audited) => {
                 let outcome = self.ask(&audited.ask);
                 self.tell_audit(audited, &outcome);

@@ -3,8 +3,8 @@
 use crate::{Ask, Id, Keep, Sent, Simple, SimpleOutcome, draw, queue, reaction};
 use model::limits::{AUDIT_EVENTS_MAX, TOKENS_MAX};
 use model::{
-    Allowance, Audited, ChangeToken, Command, Role, TokenChange, TokenHash, TokenId, TokenSettings,
-    limit_key_hash,
+    Allowance, Audited, ChangeToken, Command, EraseSubject, KeyId, Role, TokenChange, TokenHash, TokenId,
+    TokenSettings, limit_key_hash,
 };
 use seeded_rng::Rng;
 
@@ -131,8 +131,9 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     if rng.one_in(3) {
         return change;
     }
-    let inner = match rng.below(4) {
+    let inner = match rng.below(5) {
         0 => draw::command(rng, model),
+        4 => Command::EraseSubject(EraseSubject { key_id: KeyId(rng.below(5) as u32) }),
         1 => queue::draw::command(rng, model),
         2 => reaction::command(rng, model),
         _ => change,

@@ -4,7 +4,7 @@
 //! CPU time for each event, ten times, so that a cost that grows shows.
 
 use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, PutSettings, Settings,
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, KeyId, NewEvent, PutSettings, Settings,
     StreamName,
 };
 use std::borrow::Cow;
@@ -105,6 +105,7 @@ fn append(number: u64) -> Command<'static> {
         fingerprint: Fingerprint(hash),
         filled: Filled::default(),
         event_type: Cow::Borrowed("t.created"),
+        key_id: KeyId::NONE,
         envelope: Cow::Owned(envelope),
     };
     let stream = stream(number);

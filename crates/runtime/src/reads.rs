@@ -49,6 +49,9 @@ pub enum ReadFailure {
     State(#[from] ViewError),
     #[error("the log cannot be read: {0}")]
     Log(#[from] LogError),
+    /// What is sealed cannot be opened, or nothing more can be sealed.
+    #[error("events of subjects: {0}")]
+    Sealed(String),
 }
 
 /// Runs read jobs on tokio's blocking threads.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, PutSettings, Settings,
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, KeyId, NewEvent, PutSettings, Settings,
     StreamName,
 };
 use runtime::{Handle, Options, Phase, READS_MAX, Unavailable, start};
@@ -53,6 +53,7 @@ fn append(number: u128) -> Command<'static> {
         fingerprint: Fingerprint(number),
         filled: Filled::default(),
         event_type: Cow::Borrowed("t"),
+        key_id: KeyId::NONE,
         envelope: Cow::Owned(format!("{{\"data\":\"{}\"}}", "x".repeat(1_000)).into_bytes()),
     };
     Command::Append(Append { keyed: None, stream: stream(), expected: Expected::Any, events: vec![event] })

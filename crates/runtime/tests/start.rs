@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, Outcome, PutSettings,
-    Settings, StreamName, WriteSet,
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Index, KeyId, NewEvent, Outcome,
+    PutSettings, Settings, StreamName, WriteSet,
 };
 use runtime::{Handle, NodeTask, Options, Phase, start};
 use std::borrow::Cow;
@@ -28,6 +28,7 @@ fn append(number: u128) -> Command<'static> {
         fingerprint: Fingerprint(number),
         filled: Filled::default(),
         event_type: Cow::Borrowed("t"),
+        key_id: KeyId::NONE,
         envelope: Cow::Owned(vec![b'e'; 1_000]),
     };
     let stream = StreamName::new("orders").unwrap();

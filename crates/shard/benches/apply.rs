@@ -4,7 +4,7 @@
 //! streams.
 
 use model::{
-    Append, Command, EntryClock, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, StreamName,
+    Append, Command, EntryClock, Expected, Filled, Fingerprint, IdHash, Identity, KeyId, NewEvent, StreamName,
 };
 use model::{Elapsed, Key, Value, Wall};
 use shard::{Shard, ShardOptions};
@@ -78,6 +78,7 @@ fn append<'a>(stream: u64, number: u64, events: u64, who: Who, envelope: &'a [u8
         fingerprint: Fingerprint(u128::from(number)),
         filled: Filled::default(),
         event_type: "cart.item-added".into(),
+        key_id: KeyId::NONE,
         envelope: envelope.into(),
     };
     let Ok(stream) = StreamName::new(format!("cart-{stream}")) else { std::process::abort() };

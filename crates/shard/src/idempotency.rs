@@ -97,6 +97,7 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::TokenCreated { .. }
         | Outcome::TokenRevoked
         | Outcome::TokenUsed
+        | Outcome::SubjectErased { .. }
         | Outcome::Reacted { .. }
         | Outcome::TasksChanged(_)
         | Outcome::GroupCreated(_)

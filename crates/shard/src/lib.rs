@@ -57,6 +57,7 @@ mod agenda;
 mod breaker;
 mod clean_up;
 mod damage;
+mod erasure;
 mod execution;
 mod expire_records;
 mod fair;

@@ -2,6 +2,7 @@
 
 use crate::breaker;
 use crate::clean_up;
+use crate::erasure;
 use crate::execution;
 use crate::expire_records;
 use crate::fair;
@@ -230,6 +231,7 @@ fn apply_command<'e, V: View>(
         Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
         Command::React(react) => reaction::react::apply(react, overlay),
         Command::ChangeToken(change) => token::change::apply(change, overlay),
+        Command::EraseSubject(erase) => erasure::apply(*erase, overlay),
         Command::Audited(audited) => apply_audited(audited, overlay),
     }
 }

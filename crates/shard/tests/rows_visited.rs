@@ -5,8 +5,8 @@
 use model::view::Visit;
 use model::{
     Action, Append, CancelTask, Claim, Command, Effect, Elapsed, Enqueue, EnqueuedTask, EntryClock, Expected,
-    Filled, Fingerprint, IdHash, Identity, Key, KeyHash, KeyRange, Keyed, NewEvent, NewTask, Order, Outcome,
-    PutQueue, PutSettings, PutTenant, QueueName, QueueSettings, Settings, Settle, Settlement, Slot,
+    Filled, Fingerprint, IdHash, Identity, Key, KeyHash, KeyId, KeyRange, Keyed, NewEvent, NewTask, Order,
+    Outcome, PutQueue, PutSettings, PutTenant, QueueName, QueueSettings, Settings, Settle, Settlement, Slot,
     SlotRange, StreamName, TaskOptions, TaskRef, TenantName, Value, View, ViewError, Wall,
 };
 use shard::{Agenda, Shard, ShardOptions};
@@ -100,6 +100,7 @@ fn append(to: &str, number: u64, keyed: Option<Keyed>) -> Command<'static> {
         fingerprint: Fingerprint(1),
         filled: Filled::default(),
         event_type: "t".into(),
+        key_id: KeyId::NONE,
         envelope: b"{}".into(),
     };
     let stream = StreamName::new(to.to_owned()).unwrap();

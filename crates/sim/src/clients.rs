@@ -13,8 +13,8 @@ use crate::content::{ORDERLY_TYPE, fingerprint_of};
 use crate::ledger::{Acknowledged, Ledger, events_of};
 use model::{
     Append, Appended, Check, Claim, Command, ControlSchedule, DeleteSchedule, DeleteStream, Expected, Filled,
-    Fingerprint, IdHash, Identity, KeyHash, Keyed, NewEvent, Outcome, PutSettings, Revision, ScheduleAction,
-    ScheduleName, Settings, Slot, StreamName, Transaction, Write, Written,
+    Fingerprint, IdHash, Identity, KeyHash, KeyId, Keyed, NewEvent, Outcome, PutSettings, Revision,
+    ScheduleAction, ScheduleName, Settings, Slot, StreamName, Transaction, Write, Written,
 };
 use reference_model::schedule::Schedule;
 use reference_model::{Simple, draw, queue, reaction, schedule, token};
@@ -228,6 +228,7 @@ impl Client {
             fingerprint: fingerprint_of(envelope.as_bytes()),
             filled,
             event_type: Cow::Borrowed(ORDERLY_TYPE),
+            key_id: KeyId::NONE,
             envelope: Cow::Owned(envelope.into_bytes()),
         }
     }

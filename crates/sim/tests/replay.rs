@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use driver::{Effect, Input};
-use model::{Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, StreamName, Wall};
+use model::{
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, KeyId, NewEvent, StreamName, Wall,
+};
 use node::{AskedTime, Request, Unavailable};
 use sim::Mutant;
 use sim::limits::Limits;
@@ -21,6 +23,7 @@ fn append(number: u128) -> Command<'static> {
         fingerprint: Fingerprint(number),
         filled: Filled::default(),
         event_type: Cow::Borrowed("t"),
+        key_id: KeyId::NONE,
         envelope: Cow::Owned(format!("{{\"data\":\"{}\"}}", "x".repeat(500)).into_bytes()),
     };
     let stream = StreamName::new("orders").unwrap();

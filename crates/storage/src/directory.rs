@@ -27,6 +27,8 @@ pub(crate) const LOST_AND_FOUND: &str = "lost+found";
 /// The archives that read the log.
 const ARCHIVES_NAME: &str = "ARCHIVES";
 const ARCHIVES_NEW_NAME: &str = "ARCHIVES.new";
+/// The keys of subjects, which another crate reads and writes.
+pub(crate) const SUBJECT_KEYS: [&str; 2] = ["SUBJECT-KEYS", "SUBJECT-KEYS.new"];
 const LOG: &str = "log";
 const BODIES: &str = "bodies";
 const STATE: &str = "state";
@@ -38,6 +40,7 @@ pub(crate) const PARTS: [&str; 3] = [LOG, BODIES, STATE];
 pub fn belongs(name: &str) -> bool {
     [STORE_NAME, STORE_NEW_NAME, LOCK_NAME, RESTORING_NAME, LOST_AND_FOUND].contains(&name)
         || [ARCHIVES_NAME, ARCHIVES_NEW_NAME].contains(&name)
+        || SUBJECT_KEYS.contains(&name)
         || PARTS.contains(&name)
 }
 

@@ -1,7 +1,7 @@
 //! A data directory that a backup is being restored to.
 //!
 //! ```text
-//! RESTORING ──▶ log/ bodies/ state/ ──▶ STORE ──▶ RESTORING removed
+//! RESTORING ──▶ log/ bodies/ state/ SUBJECT-KEYS ──▶ STORE ──▶ RESTORING removed
 //! ```
 //!
 //! The directory becomes a store when it gets its `STORE` file, which is last. A restore that was interrupted before that
@@ -10,7 +10,7 @@
 
 use crate::directory::{
     DataDirectory, DirectoryError, LOCK_NAME, LOST_AND_FOUND, PARTS, STORE_NAME, STORE_NEW_NAME,
-    create_directories, draw_store, error, lock, write_store,
+    SUBJECT_KEYS, create_directories, draw_store, error, lock, write_store,
 };
 use std::fs::File;
 use std::io;
@@ -39,6 +39,12 @@ impl RestoringDirectory {
         sync(path).map_err(failed)?;
         for part in PARTS {
             match std::fs::remove_dir_all(path.join(part)) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(source)),
+                _ => {}
+            }
+        }
+        for name in SUBJECT_KEYS {
+            match std::fs::remove_file(path.join(name)) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(source)),
                 _ => {}
             }
@@ -79,7 +85,9 @@ fn check_content(path: &Path) -> Result<(), DirectoryError> {
         let name = entry.map_err(failed)?.file_name();
         let name = name.to_string_lossy();
         let left = [LOCK_NAME, LOST_AND_FOUND].contains(&&*name);
-        let written = [RESTORING_NAME, STORE_NEW_NAME].contains(&&*name) || PARTS.contains(&&*name);
+        let written = [RESTORING_NAME, STORE_NEW_NAME].contains(&&*name)
+            || PARTS.contains(&&*name)
+            || SUBJECT_KEYS.contains(&&*name);
         if !(left || begun && written) {
             return Err(DirectoryError::NotEmpty {
                 path: path.display().to_string(),

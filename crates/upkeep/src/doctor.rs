@@ -21,6 +21,7 @@ use storage::directory::{self, DataDirectory, DirectoryError};
 use storage::log::{Log, LogOptions};
 use storage::lsm::LsmState;
 use storage::state::{Progress, Reader};
+use subject_keys::file;
 
 const RESTORE: &str =
     "Keep a copy of the directory, and restore the newest backup to an empty one (`mainstay restore`).";
@@ -81,6 +82,7 @@ pub fn examine(data: &Path) -> Result<Report> {
         }
     }
     report.bytes = bytes_in(data)?;
+    examine_keys(data, &mut report);
     let mut matching = Matching::default();
     let progress = examine_state(&directory, &mut matching, &mut report);
     let bodies_are_whole = examine_bodies(&directory, progress, &mut matching, &mut report)?;
@@ -96,6 +98,20 @@ pub fn examine(data: &Path) -> Result<Report> {
         }
     }
     Ok(report)
+}
+
+/// Reads the keys of subjects, if there are any.
+fn examine_keys(data: &Path, report: &mut Report) {
+    let path = data.join(file::NAME);
+    if !path.exists() {
+        return;
+    }
+    if let Err(error) = file::examine(&path) {
+        const AFFECTED: &str = "Events of subjects, which are sealed with these keys. No node starts here.";
+        const REMEDY: &str = "Keep a copy of the directory, and replace the file by `keys-STORE/SUBJECT-KEYS` of the newest \
+                              backup. Events of subjects that are newer than that copy cannot be read any more.";
+        report.found(error, AFFECTED, REMEDY);
+    }
 }
 
 /// Reads the state. Returns how far it has progressed, if all of it is intact.

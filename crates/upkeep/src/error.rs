@@ -41,6 +41,9 @@ pub enum UpkeepError {
     /// What a node has sent is not what it should have sent.
     #[error("the node has sent {what}")]
     Sent { what: String },
+    /// The file of subject keys, or its copy.
+    #[error(transparent)]
+    SubjectKeys(#[from] subject_keys::KeysError),
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     #[error(transparent)]

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`backups`] | a directory with backups: adds one, lists, verifies and removes them |
 //! | [`log_archive`] | the entries between and after backups, in the same directory |
+//! | [`subject_keys`] | the copy of the keys that events are sealed with, in the same directory |
 //! | [`rows`], [`segments`] | check the parts of a backup |
 //! | [`matching`] | whether rows and bodies are about the same events |
 //! | [`check`] | examines a running node by what a backup would copy |
@@ -28,5 +29,6 @@ mod matching;
 pub mod restore;
 mod rows;
 mod segments;
+pub mod subject_keys;
 
 pub use error::{Result, UpkeepError};

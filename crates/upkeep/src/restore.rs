@@ -8,7 +8,8 @@ use crate::backups::{Backup, BackupDirectory, SegmentFile, Verified};
 use crate::error::{Result, UpkeepError};
 use crate::log_archive::{LogArchive, Stretch, StretchEnd};
 use crate::{rows, segments};
-use format::header::{SnapshotHeader, StoreId};
+use format::header::{SnapshotHeader, StoreId, SubjectKeysHeader};
+use format::subject_key::RECORDS_AT;
 use model::{Cursor, GroupId, Slot, SlotRange, Wall};
 use node::replay::Replay;
 use shard::query::{self, Liveness};
@@ -23,6 +24,7 @@ use storage::real_disk::RealDisk;
 use storage::restoring::RestoringDirectory;
 use storage::snapshot::{Install, InstalledAt};
 use storage::state::State;
+use subject_keys::file;
 
 /// The slots of the only shard.
 pub(crate) const FIRST: Slot = SlotRange::ALL.first;
@@ -100,6 +102,7 @@ pub fn restore(directory: &BackupDirectory, moment: &Moment, data: &Path) -> Res
     {
         return Err(UpkeepError::BeyondArchive { cursor: *cursor, last: replay.at.index.0 });
     }
+    restore_keys(directory, &header, &replay, target)?;
     let now = now();
     let begins = begins_at(now, &header);
     let changes = shard::restore::restored(replay.install.state(), FIRST, header.store, begins)?;
@@ -211,6 +214,26 @@ fn install_segment(
         Ok(())
     })?;
     if records.is_empty() { Ok(()) } else { Ok(install.records(&records, last)?) }
+}
+
+/// Gives the new store the keys that its events are sealed with. What the state says is erased is erased in them too,
+/// however old the copy is.
+fn restore_keys(
+    directory: &BackupDirectory,
+    header: &SnapshotHeader,
+    replay: &Replay<RealDisk, LsmState>,
+    target: &DataDirectory,
+) -> Result<()> {
+    let Some((path, _)) = directory.subject_keys(header.store)? else { return Ok(()) };
+    let bytes = std::fs::read(&path).map_err(|source| UpkeepError::io(&path, source))?;
+    let (keys, records) = (SubjectKeysHeader::decode(&bytes), bytes.get(RECORDS_AT..).unwrap_or_default());
+    let keys = keys.map_err(|error| UpkeepError::damaged(&path, error))?;
+    let keys = SubjectKeysHeader { store: target.store(), ..keys };
+    let target = target.path();
+    file::write_whole(target, &file::whole(&keys, records))
+        .map_err(|source| UpkeepError::io(target, source))?;
+    let erased = query::erased_keys(replay.install.state(), FIRST)?;
+    Ok(file::erase_all(&target.join(file::NAME), &erased)?)
 }
 
 /// When the new store's positions begin: now, by a clock that is ahead of this one as far as the original's was.

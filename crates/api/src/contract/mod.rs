@@ -26,6 +26,7 @@ pub mod parameters;
 mod reactions;
 mod schedules;
 pub mod schema;
+mod subjects;
 mod tasks;
 mod tenants;
 mod tokens;
@@ -143,6 +144,7 @@ pub enum Tag {
     Values,
     Idempotency,
     Tokens,
+    Subjects,
     Operations,
 }
 
@@ -231,7 +233,7 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Events,
         Self::Transactions,
         Self::Streams,
@@ -243,6 +245,7 @@ impl Tag {
         Self::Values,
         Self::Idempotency,
         Self::Tokens,
+        Self::Subjects,
         Self::Operations,
     ];
 
@@ -260,6 +263,7 @@ impl Tag {
             Self::Values => "values",
             Self::Idempotency => "idempotency",
             Self::Tokens => "tokens",
+            Self::Subjects => "subjects",
             Self::Operations => "operations",
         }
     }
@@ -278,6 +282,7 @@ impl Tag {
             Self::Values => "Agree on small named values.",
             Self::Idempotency => "Make your own endpoints safe to retry.",
             Self::Tokens => "Control who may do what.",
+            Self::Subjects => "Make the data of one person unreadable for good.",
             Self::Operations => "Health, metrics and documentation of a node.",
         }
     }

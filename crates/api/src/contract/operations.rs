@@ -8,7 +8,7 @@ use super::parameters::{
 };
 use super::{
     Access, Content, Description, Method, Response, Schema, Scope, Tag, backups, breakers, idempotency,
-    limits, reactions, schedules, tasks, tenants, tokens, values,
+    limits, reactions, schedules, subjects, tasks, tenants, tokens, values,
 };
 use crate::catalogue::Code;
 
@@ -75,6 +75,7 @@ const EVENTS: &[Code] = &[
     Code::EventTooLarge,
     Code::EventConflict,
     Code::StreamFull,
+    Code::TooManySubjects,
 ];
 pub(super) const COMMAND: &[Code] = &[
     Code::Busy,
@@ -683,6 +684,8 @@ operations! {
     CreateToken: tokens::CREATE;
     ListTokens: tokens::LIST;
     RevokeToken: tokens::REVOKE;
+    EraseSubject: subjects::ERASE;
+    CopySubjectKeys: subjects::COPY;
     BeginBackup: backups::BEGIN;
     ReadBackupRows: backups::ROWS;
     ReadBackupSegment: backups::SEGMENT_BYTES;

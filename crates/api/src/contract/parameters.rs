@@ -146,6 +146,11 @@ pub static AFTER_ENTRY: Parameter = query(
     "The number of the last entry that the archive has, 0 if it has none, which is the default.",
     Values::Matching("^[0-9]{1,18}$"),
 );
+pub static AFTER_KEY: Parameter = query(
+    "after",
+    "The number of the last key that the copy has, 0 if it has none, which is the default.",
+    Values::Matching("^[0-9]{1,9}$"),
+);
 pub static STORE: Parameter = header(
     "Mainstay-Store",
     "The identity of the store that the request is meant for, as `GET /v1` returns it. Another store responds with \

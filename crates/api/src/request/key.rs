@@ -284,6 +284,7 @@ mod tests {
                 fingerprint: Fingerprint(1),
                 filled: model::Filled::ID,
                 event_type: Cow::Borrowed("t"),
+                key_id: model::KeyId::NONE,
                 envelope: Cow::Borrowed(b"{}"),
             });
             append

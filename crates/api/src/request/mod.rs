@@ -39,6 +39,7 @@ pub mod reaction;
 pub mod schedule;
 pub mod settings;
 pub mod store;
+pub mod subject;
 pub mod tenant;
 pub mod token;
 pub mod transaction;

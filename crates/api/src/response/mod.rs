@@ -31,6 +31,7 @@ pub mod reaction;
 pub mod refusal;
 pub mod schedule;
 pub mod stored;
+pub mod subject;
 pub mod tenant;
 pub mod token;
 pub mod value;

@@ -4,7 +4,7 @@ use super::*;
 use crate::report::Reacted;
 use format::header::StoreId;
 use model::{
-    Append, Command, Elapsed, Entry, Expected, Filled, Fingerprint, Identity, Key, NewEvent, Outcome,
+    Append, Command, Elapsed, Entry, Expected, Filled, Fingerprint, Identity, Key, KeyId, NewEvent, Outcome,
     PutReaction, QueueName, ReactionKey, ReactionName, ReactionPayload, Slot, StreamName, Value, Wall,
 };
 use shard::{BEHAVIOUR, Shard, ShardOptions};
@@ -53,6 +53,7 @@ impl Store {
                 fingerprint: Fingerprint(0),
                 filled: Filled::default(),
                 event_type: "t".into(),
+                key_id: KeyId::NONE,
                 envelope: vec![b'x'; bytes].into(),
             };
             let stream = StreamName::new(stream).expect("a name");

@@ -97,6 +97,7 @@ pub(super) mod kind {
     pub(in crate::row) const TOKEN: u8 = 152;
     pub(in crate::row) const TOKENS: u8 = 153;
     pub(in crate::row) const ORIGINS: u8 = 154;
+    pub(in crate::row) const ERASED_KEY: u8 = 155;
 }
 
 /// Writes a key of fixed length from left to right.
@@ -459,7 +460,7 @@ impl TimerSearch {
             }
             kind::REACTION | kind::REACTIONS => (None, kind::REACTIONS + 1),
             kind::TOKEN | kind::TOKENS => (None, kind::TOKENS + 1),
-            kind::ORIGINS => (None, kind::ORIGINS + 1),
+            kind::ORIGINS | kind::ERASED_KEY => (None, kind::ERASED_KEY + 1),
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };
         self.from = Fill::new(slot, Namespace::SYSTEM, next).done();

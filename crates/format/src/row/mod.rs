@@ -68,11 +68,13 @@
 //! | tokens | system | | their number | when a token is created or revoked |
 //! | use of a token | the shard's first slot | id | a time of day | at most once an hour while it is in use |
 //! | origins | system | | [`Origin`]s | when a backup is restored |
+//! | erased key | system | key id | a time of day | when a subject is erased |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
 
 mod breaker;
+mod erased;
 mod execution;
 mod group;
 mod key;
@@ -92,6 +94,7 @@ pub use breaker::{
     BreakerCalls, BreakerFailure, BreakerMode, BreakerRow, BreakerState, BreakerTally, BreakerWorker,
     RecentRow, breaker_key, breaker_recent_key, breaker_tally_key,
 };
+pub use erased::{ErasedRange, erased_key, parse_erased_key};
 pub use execution::{ExecutionRow, ExecutionState, ExecutionTimerKey, execution_key};
 pub use group::{
     Follows, GroupKeys, GroupPlace, GroupRow, MemberRange, MemberRow, decode_follower, encode_follower,

@@ -29,6 +29,7 @@ mod schedule;
 #[cfg(test)]
 mod snapshot;
 #[cfg(test)]
-mod tasks;
+mod subject;
 #[cfg(test)]
+mod tasks;
 mod token;

@@ -31,6 +31,7 @@ fn event(identity: Identity, filled: Filled) -> NewEvent<'static> {
         fingerprint: Fingerprint(0x0123_4567_89ab_cdef_0011_2233_4455_6677),
         filled,
         event_type: "cart.item-added".into(),
+        key_id: KeyId::NONE,
         envelope: br#"{"specversion":"1.0","id":"7","data":{"sku":"tea"}}"#.to_vec().into(),
     }
 }

@@ -2,8 +2,9 @@
 
 use super::Caller;
 use crate::response::Result;
+use crate::sealing::Sealing;
 use crate::unavailable;
-use model::{Claim, Command, Cursor, Elapsed, Index, Key, Wall, WithdrawLease};
+use model::{Claim, Command, Cursor, Elapsed, Index, Key, Settle, Wall, WithdrawLease};
 use runtime::{
     AskedTime, Backup, BackupId, CannotArchive, CannotBegin, ClosedTime, Handle, LogRead, Pending,
     ReadFailure, Snapshot, Status, Unavailable, Woken,
@@ -14,19 +15,38 @@ use tokio::sync::watch;
 /// A running node behind the check of each command. Nothing else in this crate can reach its mailbox, but for what keeps
 /// the tokens.
 #[derive(Clone, Debug)]
-pub(crate) struct Node(Handle);
+pub(crate) struct Node(Handle, Sealing);
 
 impl Node {
-    pub(crate) const fn new(handle: Handle) -> Self {
-        Self(handle)
+    pub(crate) const fn new(handle: Handle, sealing: Sealing) -> Self {
+        Self(handle, sealing)
     }
 
-    /// Hands a command to the node.
+    pub(crate) const fn sealing(&self) -> &Sealing {
+        &self.1
+    }
+
+    /// For what stops the node.
+    pub(crate) const fn inner(&self) -> &Handle {
+        &self.0
+    }
+
+    /// Hands a command to the node, after its events were sealed.
     ///
     /// # Errors
-    /// When the caller may not send it, or the node does not take it.
-    pub(crate) fn submit(&self, caller: &Caller, command: Command<'static>) -> Result<Pending> {
-        self.0.submit(caller.permitted(command)?).map_err(|error| unavailable::problem(&error))
+    /// When the caller may not send it, its events cannot be sealed, or the node does not take it.
+    pub(crate) async fn submit(&self, caller: &Caller, command: Command<'static>) -> Result<Pending> {
+        let command = self.sealed(caller, command).await?;
+        self.0.submit(command).map_err(|error| unavailable::problem(&error))
+    }
+
+    /// Hands settlements to the node. They have no events.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub(crate) fn settle(&self, caller: &Caller, settle: Settle<'static>) -> Result<Pending> {
+        let command = caller.permitted(Command::Settle(settle))?;
+        self.0.submit(command).map_err(|error| unavailable::problem(&error))
     }
 
     /// As [`Self::submit`], but waits while the mailbox is full.
@@ -34,8 +54,17 @@ impl Node {
     /// # Errors
     /// As [`Self::submit`].
     pub(crate) async fn submit_or_wait(&self, caller: &Caller, command: Command<'static>) -> Result<Pending> {
-        let command = caller.permitted(command)?;
+        let command = self.sealed(caller, command).await?;
         self.0.submit_or_wait(command).await.map_err(|error| unavailable::problem(&error))
+    }
+
+    /// What the node gets. A command that the caller may not send makes no key.
+    async fn sealed(&self, caller: &Caller, command: Command<'static>) -> Result<Command<'static>> {
+        match caller.permitted(command)? {
+            // No command of an administrator has events.
+            audited @ Command::Audited(_) => Ok(audited),
+            command => self.1.seal(&self.0, command).await,
+        }
     }
 
     /// Claims tasks, and waits until there are some.

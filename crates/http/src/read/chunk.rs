@@ -1,6 +1,7 @@
 //! A chunk: a bounded part of what a query selects, rendered.
 
 use super::query::{Point, Query};
+use crate::sealing::Readable;
 use api::Problem;
 use api::response::stored::StoredEvent;
 use format::body::BodyRecord;
@@ -64,19 +65,24 @@ pub(super) struct Chunk {
 }
 
 /// Renders an event if the query selects it.
-pub(super) fn render(query: &Query, record: &BodyRecord<'_>, chunk: &mut Chunk) {
+///
+/// # Errors
+/// It is sealed, and does not open.
+pub(super) fn render(query: &Query, record: &BodyRecord<'_>, chunk: &mut Chunk) -> Result<(), Unread> {
+    let Readable { filled, envelope } = query.sealing.open(record).map_err(Unread::Failed)?;
     let stored = StoredEvent {
         stream: record.stream,
         revision: record.revision,
         cursor: record.cursor(),
-        filled: record.filled,
-        envelope: record.envelope,
+        filled,
+        envelope: &envelope,
     };
     if query.happened_by().is_some_and(|moment| stored.time() > moment) {
-        return;
+        return Ok(());
     }
     query.framing.write(&mut chunk.rendered, &stored);
     chunk.events += 1;
+    Ok(())
 }
 
 /// Why a chunk could not be read.

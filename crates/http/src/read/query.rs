@@ -5,6 +5,7 @@ use super::framing::Framing;
 use crate::access::Caller;
 use crate::context::Context;
 use crate::response::Result;
+use crate::sealing::Sealing;
 use api::media::ReadForm;
 use api::request::query::{Read, Start};
 use api::response::page::Link;
@@ -48,6 +49,7 @@ pub(super) struct Query {
     as_of_event_time: Option<Moment>,
     pub(super) limit: Option<u64>,
     pub(super) framing: Framing,
+    pub(super) sealing: Sealing,
 }
 
 impl Query {
@@ -67,6 +69,7 @@ impl Query {
             as_of: as_of::resolve(context, read.as_of).await?,
             as_of_event_time: read.as_of_event_time,
             limit: read.limit,
+            sealing: context.handle.sealing().clone(),
             framing: match form {
                 ReadForm::Json => Framing::Items,
                 ReadForm::Lines => Framing::Lines,

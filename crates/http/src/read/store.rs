@@ -47,7 +47,7 @@ pub(super) fn read_chunk(
                     None => true,
                 };
             if wanted {
-                render(query, &record, &mut chunk);
+                render(query, &record, &mut chunk)?;
             }
             if chunk.events >= budget.events {
                 chunk.through = record.cursor();

@@ -118,7 +118,7 @@ fn render_page(
         bytes += body.len();
         chunk.through = record.cursor();
         if query.selects(&record) {
-            render(query, &record, chunk);
+            render(query, &record, chunk)?;
         }
     }
     Ok(Looked { bytes, next: page.next })

@@ -20,6 +20,7 @@ mod reactions;
 mod schedules;
 mod settings;
 mod streams;
+mod subjects;
 mod tokens;
 mod transaction;
 mod values;
@@ -181,6 +182,8 @@ where
         Operation::CreateToken => tokens::create(context, parts, &mut body).await,
         Operation::ListTokens => tokens::list(context, parts).await,
         Operation::RevokeToken => tokens::revoke(context, parts).await,
+        Operation::EraseSubject => subjects::erase(context, parts, &mut body).await,
+        Operation::CopySubjectKeys => subjects::copy(context, parts).await,
         Operation::BeginBackup => backups::begin(context, parts).await,
         Operation::ReadBackupRows => backups::rows(context, parts).await,
         Operation::ReadBackupSegment => backups::segment(context, parts).await,

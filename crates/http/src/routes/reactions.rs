@@ -16,7 +16,7 @@ use bytes::Bytes;
 use format::body::BodyRecord;
 use http::request;
 use http_body::Body;
-use model::{Command, Cursor, DeleteReaction, Outcome, ReactionSettings};
+use model::{Command, Cursor, DeleteReaction, KeyId, Outcome, ReactionPayload, ReactionSettings};
 use shard::query::{self, Obstacle, ReactionView};
 
 pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
@@ -106,13 +106,17 @@ fn shown(view: &ReactionView, visible: Cursor) -> Reaction<'_> {
 /// Writes the envelope of the task that a reaction makes of an event. Give it to the node
 /// ([`runtime::Options::write_task`]).
 pub fn write_reaction_task(record: &BodyRecord<'_>, settings: &ReactionSettings<'_>, out: &mut Vec<u8>) {
+    let is_sealed = record.key_id != KeyId::NONE;
     let event = StoredEvent {
         stream: record.stream,
         revision: record.revision,
         cursor: record.cursor(),
         filled: record.filled,
-        envelope: record.envelope,
+        envelope: if is_sealed { b"{}" } else { record.envelope },
     };
+    // A task is not sealed, so it says where the event is, and its worker reads it there.
+    let reference = ReactionSettings { payload: ReactionPayload::Reference, ..settings.clone() };
+    let settings = if is_sealed { &reference } else { settings };
     out.reserve(record.envelope.len() + 512);
     write_task(out, &event, record.event_type, settings);
 }

@@ -57,6 +57,8 @@ mod store;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod subjects;
+#[cfg(test)]
 mod tenants;
 #[cfg(test)]
 mod tls;

@@ -6,6 +6,7 @@ use http_server::options::Access;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::thread::JoinHandle;
+use subject_keys::{SubjectKeys, WrappingKey};
 use telemetry::Metrics;
 use telemetry::metrics::Build;
 use tokio::sync::oneshot;
@@ -26,7 +27,7 @@ impl Node {
     }
 
     pub(crate) fn with(options: HttpOptions) -> Self {
-        Self::on(tempfile::tempdir().unwrap(), options, 0)
+        Self::on(tempfile::tempdir().unwrap(), options, 0, None)
     }
 
     /// Asks for tokens. Its administrator has [`ADMIN`].
@@ -35,9 +36,22 @@ impl Node {
         Self::with(HttpOptions { access: Access::Tokens, attempts_burst, ..HttpOptions::default() })
     }
 
+    /// Seals events of subjects.
+    pub(crate) fn with_subject_keys(options: HttpOptions) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), options, 0, Some(wrapping()))
+    }
+
+    /// Stops gracefully, lets `change` change the files, and starts again on them, with the keys of subjects.
+    pub(crate) fn restart_with_subject_keys(mut self, change: impl FnOnce(&Path)) -> Self {
+        self.stop();
+        let data = self.data.take().unwrap();
+        change(data.path());
+        Self::on(data, HttpOptions::default(), 0, Some(wrapping()))
+    }
+
     /// On a disk that has less free space than the node's reserve.
     pub(crate) fn without_space() -> Self {
-        let node = Self::on(tempfile::tempdir().unwrap(), HttpOptions::default(), u64::MAX);
+        let node = Self::on(tempfile::tempdir().unwrap(), HttpOptions::default(), u64::MAX, None);
         while node.get("/readyz").json()["read_only"].is_null() {
             std::thread::yield_now();
         }
@@ -59,7 +73,7 @@ impl Node {
         self.stop();
         let data = self.data.take().unwrap();
         change(data.path());
-        Self::on(data, options, 0)
+        Self::on(data, options, 0, None)
     }
 
     /// Waits until the node has stopped on its own, and returns why.
@@ -68,7 +82,12 @@ impl Node {
         ended.expect_err("it stopped on its own").to_string()
     }
 
-    fn on(data: tempfile::TempDir, options: HttpOptions, space_reserve_bytes: u64) -> Self {
+    fn on(
+        data: tempfile::TempDir,
+        options: HttpOptions,
+        space_reserve_bytes: u64,
+        wrapping: Option<WrappingKey>,
+    ) -> Self {
         let plain = options.tls.is_none();
         let (stop, stopped) = oneshot::channel::<()>();
         let (listening, address) = std::sync::mpsc::channel();
@@ -88,6 +107,9 @@ impl Node {
                 let metrics = Metrics::new(Build::of("0.0.0"));
                 let (handle, task) = runtime::start(&node_options, &metrics).unwrap();
                 let address = listener.local_addr().unwrap();
+                let subject_keys = wrapping
+                    .map(|wrapping| SubjectKeys::open(&node_options.data, handle.store(), wrapping).unwrap());
+                let options = HttpOptions { subject_keys, ..options };
                 let (http_ended, node_may_end) = oneshot::channel::<()>();
                 let given = handle.clone();
                 let asks = options.access == Access::Tokens;
@@ -155,6 +177,10 @@ impl Node {
             }
         }
     }
+}
+
+fn wrapping() -> WrappingKey {
+    WrappingKey::parse(&"ab".repeat(32)).unwrap()
 }
 
 impl Drop for Node {

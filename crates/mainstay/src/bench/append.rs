@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Bytes of each event's data
     #[arg(long, value_name = "BYTES", default_value_t = 1_024, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     size: u64,
+    /// Subjects of the events; 0: they have none
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    subjects: u64,
     /// Seconds to measure
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, conflicts_with = "count")]
     seconds: f64,
@@ -66,7 +69,7 @@ impl Args {
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let load = args.load()?;
     let servers = Server::all(global, &args.servers)?;
-    let mut payload = Payload::new();
+    let mut payload = Payload::new().about(args.subjects);
     let mut report = Report::new(global.output);
     report.start(servers[0].start())?;
     let mut refused = 0;

@@ -12,15 +12,23 @@ pub(super) struct Payload {
     /// Part of every id, so that two runs against one server do not replay each other.
     run: u64,
     made: u64,
+    /// 0: events have no subject.
+    subjects: u64,
     event: Vec<u8>,
 }
 
 impl Payload {
     pub(super) fn new() -> Self {
         let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_micros() as u64);
-        let mut payload = Self { pool: Vec::new(), random: run | 1, run, made: 0, event: Vec::new() };
+        let mut payload =
+            Self { pool: Vec::new(), random: run | 1, run, made: 0, subjects: 0, event: Vec::new() };
         payload.pool = (0..POOL_BYTES).map(|_| CHARACTERS[(payload.draw() >> 58) as usize]).collect();
         payload
+    }
+
+    /// The same events, about this many subjects in turn.
+    pub(super) fn about(self, subjects: u64) -> Self {
+        Self { subjects, ..self }
     }
 
     /// xorshift64*: fast, and even enough for text that does not compress.
@@ -49,6 +57,10 @@ impl Payload {
         write_hex(self.run, out);
         out.push(b'-');
         write_hex(self.made, out);
+        if let Some(subject) = self.made.checked_rem(self.subjects) {
+            out.extend_from_slice(b"\",\"subject\":\"");
+            write_hex(subject, out);
+        }
         out.extend_from_slice(b"\",\"source\":\"/bench\",\"type\":\"bench.appended\",\"data\":\"");
         out.extend_from_slice(&self.pool[from..from + bytes]);
         out.extend_from_slice(b"\"}");

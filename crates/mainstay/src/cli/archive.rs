@@ -9,7 +9,7 @@
 //! A backup is taken beside this: the entries after it are archived while it is copied, which may take long.
 
 use super::Global;
-use super::backup::{Copied, begin, copy_and_end};
+use super::backup::{Copied, begin, copy_and_end, copy_keys, store_of};
 use super::failure::{Class, Failure, Result};
 use super::lease::duration;
 use super::output::{Output, stdout};
@@ -155,6 +155,7 @@ impl Archiving {
         if piece.is_empty() {
             return Ok(Added::Nothing);
         }
+        copy_keys(&self.client, &self.directory, self.store).await?;
         if let Some(writer) = self.writer.take() {
             self.writer = Some(writer.append(&piece)?);
         }
@@ -217,7 +218,5 @@ fn say_copied(copied: &Copied) {
 async fn identify(client: &Client) -> Result<StoreId> {
     let response = client.send(&Request::new("GET", "/v1")?).await?;
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    let store = body["store"].as_str().filter(|store| store.len() == 32);
-    let store = store.and_then(|store| u128::from_str_radix(store, 16).ok()).map(StoreId);
-    store.ok_or_else(|| Failure::new(Class::Unavailable, "the node does not say which store it has"))
+    store_of(body["store"].as_str().unwrap_or_default())
 }

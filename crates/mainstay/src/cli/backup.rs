@@ -7,11 +7,12 @@ use super::Global;
 use super::failure::{Class, Failure, Result};
 use super::output::{Align, Output, print_list, stdout};
 use clap::Subcommand;
-use format::header::SnapshotHeader;
+use format::header::{SnapshotHeader, StoreId};
 use indicatif::{ProgressBar, ProgressStyle};
 use mainstay_client::Client;
 use model::Index;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
@@ -22,6 +23,7 @@ use upkeep::backups::{
     Added, Backup, BackupDirectory, Begun, Locked, Missing, NewBackup, Reuse, SegmentFile, VerifiedArchive,
 };
 use upkeep::log_archive::StretchEnd;
+use upkeep::subject_keys::Taken;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -131,7 +133,7 @@ async fn copy(
     backup: mainstay_client::Backup,
     reuse: Reuse,
 ) -> Result<Copied> {
-    let id = backup.backup;
+    let (id, store) = (backup.backup, store_of(&backup.store)?);
     let segments = backup.segments.into_iter().map(|segment| SegmentFile {
         segment: segment.segment,
         bytes: segment.bytes,
@@ -163,10 +165,33 @@ async fn copy(
             other => other?,
         }
     }
+    copy_keys(client, directory, store).await?;
     bar.set_message("checking");
     let added = new.finish()?;
     bar.finish_and_clear();
     Ok(Copied::Added(added))
+}
+
+/// Brings the copy of the subject keys up to date. Nothing is to be kept that is sealed with keys that the copy does not have, so
+/// this comes after it was read from the node, and before it is kept.
+pub(super) async fn copy_keys(client: &Client, directory: &BackupDirectory, store: StoreId) -> Result {
+    let mut copy = directory.keys_copy(store)?;
+    loop {
+        let sent = match client.subject_keys(copy.after().0).await {
+            Err(error) if error.code() == Some("no_subject_keys") => return Ok(()),
+            sent => sent?,
+        };
+        if copy.take(&sent)? == Taken::All {
+            return Ok(copy.finish()?);
+        }
+    }
+}
+
+/// The identity of a store, as a node shows it.
+pub(super) fn store_of(text: &str) -> Result<StoreId> {
+    let store = Some(text).filter(|store| store.len() == 32);
+    let store = store.and_then(|store| u128::from_str_radix(store, 16).ok()).map(StoreId);
+    store.ok_or_else(|| Failure::new(Class::Unavailable, "the node does not say which store it has"))
 }
 
 /// Why a segment was not copied.
@@ -308,6 +333,7 @@ fn verify(global: &Global, directory: &BackupDirectory, name: Option<&str>) -> R
     }
     if name.is_none() {
         damaged += verify_archives(global, directory, &backups, &mut out)?;
+        damaged += verify_keys(global, directory, &backups, &mut out)?;
     }
     out.flush()?;
     match damaged {
@@ -354,6 +380,40 @@ fn verify_archives(
             }
         }
         damaged += usize::from(stretches.is_err());
+    }
+    Ok(damaged)
+}
+
+/// Reads the copies of subject keys, and returns how many are damaged.
+fn verify_keys(
+    global: &Global,
+    directory: &BackupDirectory,
+    backups: &[Backup],
+    out: &mut impl Write,
+) -> Result<usize> {
+    let stores: BTreeSet<_> = backups.iter().filter_map(|backup| backup.manifest.store_id()).collect();
+    let mut damaged = 0;
+    for store in stores {
+        match (directory.subject_keys(store), global.output) {
+            (Ok(None), _) => {}
+            (Ok(Some((_, keys))), Output::Table) => {
+                writeln!(out, "subject keys of {store}: {} whole, {} erased", keys.kept, keys.erased)?;
+            }
+            (Ok(Some((_, keys))), _) => writeln!(
+                out,
+                "{}",
+                json!({"subject_keys": store.to_string(), "whole": true, "kept": keys.kept, "erased": keys.erased})
+            )?,
+            (Err(error), Output::Table) => {
+                damaged += 1;
+                writeln!(out, "subject keys of {store}: {error}")?;
+            }
+            (Err(error), _) => {
+                damaged += 1;
+                let (store, error) = (store.to_string(), error.to_string());
+                writeln!(out, "{}", json!({"subject_keys": store, "whole": false, "error": error}))?;
+            }
+        }
     }
     Ok(damaged)
 }

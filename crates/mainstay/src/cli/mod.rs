@@ -10,6 +10,7 @@
 //! | [`schedules`] | schedules |
 //! | [`reactions`] | tasks that follow from events |
 //! | [`token`] | who may do what |
+//! | [`erase`] | makes the events of a subject unreadable |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`status`] | whether a node is ready |
 //! | [`backup`], [`restore`] | keep backups, restore one |
@@ -29,6 +30,7 @@ mod check;
 pub(crate) mod demo;
 mod doctor;
 pub(crate) mod enqueue;
+mod erase;
 pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
@@ -250,6 +252,8 @@ pub(crate) enum Command {
     ///
     /// Reads everything, compares it with its checksums, and rows with events. The exit status is 1 if something is wrong.
     Doctor(doctor::Args),
+    /// Make the events of a subject unreadable, here and in backups; this cannot be undone
+    Erase(erase::Args),
     /// List streams
     Streams(streams::Args),
     /// Show or replace a stream's settings
@@ -336,6 +340,7 @@ impl Cli {
             Command::Restore(args) => restore::run(&global, &args),
             Command::Check => check::run(&global),
             Command::Doctor(args) => doctor::run(&global, &args),
+            Command::Erase(args) => erase::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),
             Command::Settings(args) => settings::settings(&global, &args),
             Command::Delete(args) => settings::delete(&global, &args),

@@ -42,6 +42,7 @@ const KEYS: &[Key] = &[
     Key { name: "ui", default: "true" },
     Key { name: "access", default: "auto" },
     Key { name: "admin-token-file", default: "" },
+    Key { name: "subject-key-file", default: "" },
     Key { name: "requests-per-second", default: "" },
     Key { name: "bytes-per-second", default: "" },
     Key { name: "subscribers", default: "1024" },
@@ -125,6 +126,9 @@ pub(crate) struct Flags {
     /// File with a token that is to be an administrator's; MAINSTAY_ADMIN_TOKEN gives the token itself
     #[arg(long, value_name = "FILE")]
     pub(crate) admin_token_file: Option<String>,
+    /// File with the key that wraps the keys of subjects, as 64 hex digits: events with a `subject` are sealed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) subject_key_file: Option<String>,
     /// Requests a second of all clients together, such as 5000 [default: no limit]
     #[arg(long, value_name = "COUNT")]
     pub(crate) requests_per_second: Option<String>,
@@ -185,6 +189,7 @@ impl Flags {
             "ui" => self.ui.as_deref(),
             "access" => self.access.as_deref(),
             "admin-token-file" => self.admin_token_file.as_deref(),
+            "subject-key-file" => self.subject_key_file.as_deref(),
             "requests-per-second" => self.requests_per_second.as_deref(),
             "bytes-per-second" => self.bytes_per_second.as_deref(),
             "subscribers" => self.subscribers.as_deref(),
@@ -245,6 +250,8 @@ pub(crate) struct Config {
     pub(crate) access: Access,
     /// Where the token of an administrator comes from, if not from the node.
     pub(crate) admin_token_file: Option<PathBuf>,
+    /// Holds the key that wraps the keys of subjects. Without it, nothing is sealed.
+    pub(crate) subject_key_file: Option<PathBuf>,
     /// What all clients together may use.
     pub(crate) allowance: Allowance,
     pub(crate) subscribers_max: usize,
@@ -385,9 +392,8 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         )?,
         page: if parse(&settings, "ui", "true or false")? { WebPage::Served } else { WebPage::Absent },
         access,
-        admin_token_file: Some(setting(&settings, "admin-token-file").0)
-            .filter(|file| !file.is_empty())
-            .map(PathBuf::from),
+        admin_token_file: file(&settings, "admin-token-file"),
+        subject_key_file: file(&settings, "subject-key-file"),
         allowance: allowance(&settings)?,
         subscribers_max: number(&settings, "subscribers", 1..=4_096, "a number from 1 to 4096")?
             .map_or(limits::SUBSCRIBERS_MAX, |number| number as usize),
@@ -418,6 +424,11 @@ fn setting(settings: &[Setting], key: &str) -> (String, Origin) {
 fn parse<T: FromStr>(settings: &[Setting], key: &'static str, takes: &'static str) -> Result<T, ConfigError> {
     let (value, origin) = setting(settings, key);
     value.trim().parse().map_err(|_| ConfigError::Value { key, value, origin, takes })
+}
+
+/// The path of a file; `None` if there is no value.
+fn file(settings: &[Setting], key: &str) -> Option<PathBuf> {
+    Some(setting(settings, key).0).filter(|file| !file.is_empty()).map(PathBuf::from)
 }
 
 /// Values with commas between them; none at all is allowed.

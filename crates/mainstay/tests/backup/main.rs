@@ -16,6 +16,7 @@ mod kills;
 mod node;
 mod readers;
 mod rights;
+mod subjects;
 
 use node::{Node, Ran, mainstay, run};
 use serde_json::Value;

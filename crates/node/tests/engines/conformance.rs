@@ -2,8 +2,8 @@
 
 use crate::numbers::Numbers;
 use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Key, NewEvent, Outcome, PutSettings,
-    Settings, StreamName, Wall,
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Key, KeyId, NewEvent, Outcome,
+    PutSettings, Settings, StreamName, Wall,
 };
 use node::{AskedTime, DiskSpace, Engine, Input, Mono, Node, NodeOptions, Now, Output, Request, Unavailable};
 use shard::query::{Presence, StreamState};
@@ -149,6 +149,7 @@ pub(crate) fn append(stream: &str, expected: Expected, id: u128) -> Command<'sta
         fingerprint: Fingerprint(1),
         filled: Filled::default(),
         event_type: Cow::Borrowed("t"),
+        key_id: KeyId::NONE,
         envelope: Cow::Borrowed(b"{}"),
     };
     let stream = StreamName::new(stream.to_owned()).unwrap();

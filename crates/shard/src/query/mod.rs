@@ -28,6 +28,7 @@
 
 mod breaker;
 mod clock;
+mod erasure;
 mod execution;
 mod found;
 mod group;
@@ -51,6 +52,7 @@ pub use breaker::{
 };
 pub(crate) use clock::shard_row;
 pub use clock::{ShardClock, clock};
+pub use erasure::erased_keys;
 pub use execution::{ExecutionView, execution};
 pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
 pub use group::{FollowerView, GroupCounts, GroupState, GroupView, MemberTask, MemberView, group, group_key};

@@ -18,7 +18,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use format::row::TaskPart;
-use model::{Cursor, Filled, Fingerprint, Identity, NewEvent, View, ViewError};
+use model::{Cursor, Filled, Fingerprint, Identity, KeyId, NewEvent, View, ViewError};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// How a task has ended.
@@ -56,6 +56,7 @@ pub(crate) fn tell<V: View>(
         fingerprint: Fingerprint::new(xxh3_128(&envelope), 0),
         filled: Filled::ID.with(Filled::SOURCE).with(Filled::TIME),
         event_type: Cow::Borrowed(end.event_type()),
+        key_id: KeyId::NONE,
         envelope: Cow::Borrowed(&envelope),
     };
     append::own(&event, &Stream::new(name).into_owned(), overlay)
@@ -232,6 +233,7 @@ mod tests {
                 fingerprint: model::Fingerprint(0),
                 filled: model::Filled::default(),
                 event_type: Cow::Borrowed("t"),
+                key_id: model::KeyId::NONE,
                 envelope: Cow::Borrowed(b"{}"),
             }]
             .to_vec(),

@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use model::{
     Action, Append, Claim, Command, Enqueue, EnqueuedTask, Expected, Filled, Fingerprint, IdHash, Identity,
-    NewEvent, NewTask, Outcome, Position, QueueName, Refusal, Settle, Settled, Settlement, TaskRef,
+    KeyId, NewEvent, NewTask, Outcome, Position, QueueName, Refusal, Settle, Settled, Settlement, TaskRef,
     Transaction, Write, Written,
 };
 
@@ -38,6 +38,7 @@ fn append(id: u128, expected: Expected) -> Write<'static> {
         fingerprint: Fingerprint(1),
         filled: Filled::default(),
         event_type: Cow::Borrowed("t"),
+        key_id: KeyId::NONE,
         envelope: Cow::Borrowed(b"{}"),
     };
     Write::Append(Append { keyed: None, stream: name("s"), expected, events: [event].to_vec() })

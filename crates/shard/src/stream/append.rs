@@ -15,8 +15,8 @@ use alloc::vec::Vec;
 use format::body::{self, BodyRecord};
 use format::row::{Author, DedupRow, RevisionRow, StreamRow, dedup_key, revision_key};
 use model::{
-    Append, Appended, AppendedEvent, Cursor, Identity, KeyId, Namespace, NewEvent, Outcome, Refusal,
-    Revision, StreamId, View, ViewError,
+    Append, Appended, AppendedEvent, Cursor, Identity, Namespace, NewEvent, Outcome, Refusal, Revision,
+    StreamId, View, ViewError,
 };
 
 /// The number of revisions of a stream.
@@ -188,7 +188,7 @@ fn put_event<V: View>(
         position,
         slot: stream.slot,
         namespace,
-        key_id: KeyId(0),
+        key_id: event.key_id,
         revision,
         filled: event.filled,
         stream: &stream.name,

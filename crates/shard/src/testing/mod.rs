@@ -50,9 +50,9 @@ use core::ops::ControlFlow;
 use format::row::Author;
 use model::{
     Append, Appended, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Entry, EntryClock, Expected,
-    ExpireEvents, ExpireRecords, Filled, Fingerprint, IdHash, Identity, Key, KeyDifference, KeyHash, Keyed,
-    Namespace, NewEvent, Order, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, SlotRange,
-    StreamName, Transaction, Value, Wall, Write, Written,
+    ExpireEvents, ExpireRecords, Filled, Fingerprint, IdHash, Identity, Key, KeyDifference, KeyHash, KeyId,
+    Keyed, Namespace, NewEvent, Order, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot,
+    SlotRange, StreamName, Transaction, Value, Wall, Write, Written,
 };
 use nouns::{lease_name, value_name};
 
@@ -241,6 +241,7 @@ impl Store {
             fingerprint: Fingerprint::new(content, 0),
             filled: Filled::default(),
             event_type: Cow::Borrowed("type"),
+            key_id: KeyId::NONE,
             envelope: Cow::Borrowed(b"{}"),
         }
     }

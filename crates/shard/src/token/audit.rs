@@ -13,8 +13,8 @@ use alloc::format;
 use alloc::string::String;
 use format::row::StreamRow;
 use model::{
-    AUDIT_STREAM, Audited, Filled, Fingerprint, Identity, NewEvent, Outcome, Revision, Settings, StreamId,
-    StreamName, View, ViewError, limits,
+    AUDIT_STREAM, Audited, Filled, Fingerprint, Identity, KeyId, NewEvent, Outcome, Revision, Settings,
+    StreamId, StreamName, View, ViewError, limits,
 };
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -35,6 +35,7 @@ pub(crate) fn tell<V: View>(
         fingerprint: Fingerprint::new(xxh3_128(&envelope), 0),
         filled: Filled::ID.with(Filled::SOURCE).with(Filled::TIME),
         event_type: Cow::Owned(event_type),
+        key_id: KeyId::NONE,
         envelope: Cow::Owned(envelope),
     };
     append::own(&event, &stream, overlay)

@@ -94,8 +94,9 @@ impl Manifest {
         }
     }
 
-    /// The identity of the store.
-    pub(crate) fn store_id(&self) -> Option<StoreId> {
+    /// The identity of the store, if the manifest has one.
+    #[must_use]
+    pub fn store_id(&self) -> Option<StoreId> {
         let is_hex = self.store.len() == 32 && self.store.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_hex.then(|| u128::from_str_radix(&self.store, 16).ok().map(StoreId)).flatten()
     }

@@ -11,6 +11,7 @@
 //!     0000000007ffe1c4-00000000.part    the events of the segment that was not sealed yet
 //!     SHA256SUMS                        of all its files, also the shared ones; for `sha256sum --check`
 //! log-STORE/                            what happened between and after them ([`crate::log_archive`])
+//! keys-STORE/                           the keys that its events are sealed with, wrapped ([`crate::subject_keys`])
 //! unfinished/                           a backup that is being written, or was interrupted
 //! ```
 //!

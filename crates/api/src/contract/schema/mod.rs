@@ -8,6 +8,7 @@ mod limit;
 mod queue;
 mod reaction;
 mod schedule;
+mod subject;
 mod tenant;
 mod token;
 
@@ -22,6 +23,7 @@ pub use limit::*;
 pub use queue::*;
 pub use reaction::*;
 pub use schedule::*;
+pub use subject::*;
 pub use tenant::*;
 pub use token::*;
 
@@ -183,6 +185,8 @@ pub use token::*;
     Token,
     TokenList,
     TokenRevoked,
+    Erasure,
+    SubjectErased,
     TenantSettings,
     TenantInForce,
     Tenant,

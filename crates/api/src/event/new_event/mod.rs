@@ -13,7 +13,7 @@ use crate::json;
 use crate::time::{Moment, write_wall};
 use crate::trace::Trace;
 use crate::uri::{self, DEFAULT_SOURCE_PREFIX};
-use model::{Cursor, Filled, Fingerprint, IdHash, Identity, NewEvent};
+use model::{Cursor, Filled, Fingerprint, IdHash, Identity, KeyId, NewEvent};
 use std::borrow::Cow;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64, xxh3_128};
 
@@ -52,6 +52,7 @@ impl Recipient<'_> {
             fingerprint,
             filled: filled(attributes),
             event_type: Cow::Owned(event_type),
+            key_id: KeyId::NONE,
             envelope: Cow::Owned(envelope),
         }
     }

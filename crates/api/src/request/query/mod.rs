@@ -11,8 +11,8 @@ use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
 use model::{
-    BreakerName, Cursor, Index, LeaseName, LimitName, Order, QueueName, Revision, ScheduleName, TaskState,
-    TenantName, ValueName, limits,
+    BreakerName, Cursor, Index, KeyId, LeaseName, LimitName, Order, QueueName, Revision, ScheduleName,
+    TaskState, TenantName, ValueName, limits,
 };
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
@@ -418,6 +418,15 @@ pub fn backup_byte(query: Option<&str>) -> Result<u64> {
 /// When a parameter is unknown or cannot be used.
 pub fn archive_entry(query: Option<&str>) -> Result<Index> {
     only_number(Operation::ArchiveLog, query, 999_999_999_999_999_999).map(Index)
+}
+
+/// Reads after which key to copy the keys of subjects.
+///
+/// # Errors
+/// When a parameter is unknown or cannot be used.
+pub fn subject_key(query: Option<&str>) -> Result<KeyId> {
+    let number = only_number(Operation::CopySubjectKeys, query, 999_999_999)?;
+    Ok(KeyId(u32::try_from(number).unwrap_or(u32::MAX)))
 }
 
 /// The value of the only parameter that the operation has, or 0.

@@ -173,6 +173,7 @@ fn every_parameter_of_the_contract_can_be_used() {
                 Operation::ReadBackupRows => backup_chunk(Some(&query)).map(drop),
                 Operation::ReadBackupSegment => backup_byte(Some(&query)).map(drop),
                 Operation::ArchiveLog => archive_entry(Some(&query)).map(drop),
+                Operation::CopySubjectKeys => subject_key(Some(&query)).map(drop),
                 Operation::ListSchedules => ListSchedules::parse(Some(&query)).map(drop),
                 other => panic!("{other:?} has parameters that no test reads"),
             };

@@ -15,7 +15,7 @@ use api::{Code, Problem};
 use bytes::Bytes;
 use http::request;
 use http_body::Body;
-use model::{Action, Command, Outcome, QueueName, Settle, Settled, Settlement, Wall};
+use model::{Action, Outcome, QueueName, Settle, Settled, Settlement, Wall};
 use runtime::Pending;
 
 /// The size of one result.
@@ -96,8 +96,8 @@ impl Settling {
         settlements: Vec<Settlement<'static>>,
     ) -> Result<Self> {
         let countings = settlements.iter().map(Counting::of).collect();
-        let command = Command::Settle(Settle { queue: queue.clone().into_owned(), settlements });
-        let pending = context.handle.submit(&Caller::of(context, parts), command)?;
+        let settle = Settle { queue: queue.clone().into_owned(), settlements };
+        let pending = context.handle.settle(&Caller::of(context, parts), settle)?;
         Ok(Self { pending, countings })
     }
 

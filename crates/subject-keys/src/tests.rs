@@ -1,0 +1,169 @@
+//! Keys and their file: what a start finds, whatever came before it.
+
+use crate::file::{self, NAME};
+use crate::{Event, KeysError, Opened, SubjectKeys, WrappingKey};
+use format::header::StoreId;
+use format::subject_key::{RECORD_BYTES, RECORDS_AT};
+use model::{Filled, Fingerprint, KeyId};
+use std::fs::OpenOptions;
+use std::future::Future;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+const STORE: StoreId = StoreId(7);
+const EVENT: Event<'static> = Event { stream: "s", event_type: "t", filled: Filled(0) };
+
+fn wrapping(digit: &str) -> WrappingKey {
+    WrappingKey::parse(&digit.repeat(64)).unwrap()
+}
+
+fn open(directory: &Path) -> SubjectKeys {
+    SubjectKeys::open(directory, STORE, wrapping("a")).unwrap()
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+fn seal(keys: &SubjectKeys, subject: &str, text: &str) -> (KeyId, Vec<u8>) {
+    let id = wait(keys.of(subject)).unwrap();
+    let (sealed, _) = keys.seal(id, EVENT, text.as_bytes(), Fingerprint(1)).unwrap().unwrap();
+    (id, sealed)
+}
+
+/// Writes bytes over a record.
+fn spoil(directory: &Path, place: usize, at: usize, bytes: &[u8]) {
+    let file = OpenOptions::new().write(true).open(directory.join(NAME)).unwrap();
+    file.write_all_at(bytes, (RECORDS_AT + place * RECORD_BYTES + at) as u64).unwrap();
+}
+
+#[test]
+fn a_key_is_drawn_once_for_each_subject_and_is_there_after_a_restart() {
+    let scratch = tempfile::tempdir().unwrap();
+    let keys = open(scratch.path());
+    let (anna, sealed) = seal(&keys, "anna", "secret");
+    let (ben, _) = seal(&keys, "ben", "secret");
+    assert_eq!((anna, ben), (KeyId(1), KeyId(2)));
+    assert_eq!(wait(keys.of("anna")).unwrap(), anna);
+    assert_eq!((keys.find("anna"), keys.find("cleo")), (Some(anna), None));
+    drop(keys);
+    let keys = open(scratch.path());
+    assert_eq!((wait(keys.of("anna")).unwrap(), wait(keys.of("cleo")).unwrap()), (anna, KeyId(3)));
+    assert_eq!(keys.open_sealed(anna, EVENT, &sealed).unwrap(), Opened::Envelope(b"secret".to_vec()));
+    assert!(matches!(
+        keys.open_sealed(ben, EVENT, &sealed),
+        Err(KeysError::DoesNotOpen { id: KeyId(2), .. })
+    ));
+    assert!(matches!(keys.open_sealed(KeyId(9), EVENT, &sealed), Err(KeysError::Missing { .. })));
+    assert!(matches!(keys.open_sealed(KeyId(0), EVENT, &sealed), Err(KeysError::Missing { .. })));
+}
+
+#[test]
+fn an_erased_key_is_gone_from_memory_and_from_the_disk_and_its_number_is_not_used_again() {
+    let scratch = tempfile::tempdir().unwrap();
+    let keys = open(scratch.path());
+    let (anna, sealed) = seal(&keys, "anna", "secret");
+    let (ben, other) = seal(&keys, "ben", "secret");
+    let before = std::fs::read(scratch.path().join(NAME)).unwrap();
+    wait(keys.erase(anna)).unwrap();
+    for keys in [keys, open(scratch.path())] {
+        assert_eq!(keys.open_sealed(anna, EVENT, &sealed).unwrap(), Opened::Erased);
+        assert_eq!(keys.open_sealed(ben, EVENT, &other).unwrap(), Opened::Envelope(b"secret".to_vec()));
+        assert_eq!(keys.seal(anna, EVENT, b"", Fingerprint(1)).unwrap(), None);
+        assert!(keys.is_erased(anna) && !keys.is_erased(ben));
+        assert_eq!(keys.count().erased, 1);
+    }
+    let after = std::fs::read(scratch.path().join(NAME)).unwrap();
+    let record = &after[RECORDS_AT..][..RECORD_BYTES];
+    assert!(record[8..RECORD_BYTES - 4].iter().all(|byte| *byte == 0), "the key's place holds nothing of it");
+    assert_eq!(before.len(), after.len());
+    // Someone who comes back is another subject.
+    let keys = open(scratch.path());
+    assert_eq!(wait(keys.of("anna")).unwrap(), KeyId(3));
+    wait(keys.erase(anna)).unwrap();
+    assert_eq!(keys.find("anna"), Some(KeyId(3)), "to erase the old key again changes nothing");
+}
+
+#[test]
+fn requests_for_one_new_subject_at_a_time_get_one_key() {
+    let scratch = tempfile::tempdir().unwrap();
+    let keys = open(scratch.path());
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let keys = keys.clone();
+            std::thread::spawn(move || {
+                (0..50).map(|n| wait(keys.of(&n.to_string())).unwrap()).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    let found: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert!(found.iter().all(|ids| *ids == found[0]));
+    assert_eq!(keys.count().last, KeyId(50));
+}
+
+#[test]
+fn what_a_power_cut_leaves_of_unused_records_is_no_damage() {
+    let scratch = tempfile::tempdir().unwrap();
+    let keys = open(scratch.path());
+    for subject in ["anna", "ben", "cleo"] {
+        wait(keys.of(subject)).unwrap();
+    }
+    drop(keys);
+    // The second record was not written, and half of a fourth one was.
+    spoil(scratch.path(), 1, 0, &[0; RECORD_BYTES]);
+    spoil(scratch.path(), 3, 0, &[9; 50]);
+    let keys = open(scratch.path());
+    assert_eq!(
+        (keys.find("anna"), keys.find("ben"), keys.find("cleo")),
+        (Some(KeyId(1)), None, Some(KeyId(3)))
+    );
+    assert!(matches!(keys.open_sealed(KeyId(2), EVENT, b""), Err(KeysError::Missing { .. })));
+    assert_eq!(wait(keys.of("dora")).unwrap(), KeyId(4));
+    drop(keys);
+    assert_eq!(open(scratch.path()).find("dora"), Some(KeyId(4)));
+}
+
+#[test]
+fn a_file_that_is_damaged_or_of_another_store_or_key_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    wait(open(scratch.path()).of("anna")).unwrap();
+    let refused =
+        |store, key| SubjectKeys::open(scratch.path(), store, wrapping(key)).unwrap_err().to_string();
+    assert!(refused(StoreId(8), "a").contains("another store"));
+    assert!(refused(STORE, "b").contains("another key"));
+    let whole = std::fs::read(scratch.path().join(NAME)).unwrap();
+    for bit in (0..whole.len() * 8).filter(|bit| !(68 * 8..RECORDS_AT * 8).contains(bit)) {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(scratch.path().join(NAME), &flipped).unwrap();
+        assert!(refused(STORE, "a").contains("damaged"), "{bit}");
+        assert!(file::examine(&scratch.path().join(NAME)).is_err(), "{bit}");
+    }
+    std::fs::write(scratch.path().join(NAME), &whole[..RECORDS_AT - 1]).unwrap();
+    assert!(SubjectKeys::open(scratch.path(), STORE, wrapping("a")).is_err());
+}
+
+#[test]
+fn keys_are_erased_in_a_copy_that_is_older_than_some_of_them() {
+    let scratch = tempfile::tempdir().unwrap();
+    let keys = open(scratch.path());
+    let (anna, sealed) = seal(&keys, "anna", "secret");
+    drop(keys);
+    file::erase_all(&scratch.path().join(NAME), &[anna, KeyId(2), KeyId(0)]).unwrap();
+    let keys = open(scratch.path());
+    assert_eq!(keys.open_sealed(anna, EVENT, &sealed).unwrap(), Opened::Erased);
+    assert_eq!(keys.count().last, anna);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_gives_out_no_key_and_is_not_tried_again() {
+    let scratch = tempfile::tempdir().unwrap();
+    let keys = open(scratch.path());
+    let (anna, _) = seal(&keys, "anna", "secret");
+    keys.fail_from_now_on();
+    assert!(matches!(wait(keys.of("ben")), Err(KeysError::Io { .. })));
+    assert!(matches!(wait(keys.of("ben")), Err(KeysError::Failed)));
+    assert!(matches!(wait(keys.erase(anna)), Err(KeysError::Failed)));
+    assert_eq!(keys.find("ben"), None);
+    assert_eq!(wait(keys.of("anna")).unwrap(), anna, "keys that exist can be used");
+}
