@@ -173,8 +173,8 @@ impl Filled {
     }
 }
 
-/// Note that a subject key is erased. The key itself is elsewhere: the state never holds it. Whoever keeps keys erases
-/// this one, now and whenever it is found in an older copy.
+/// Note that a subject key is erased. The key itself is elsewhere: the state never holds it. The node's keeper of keys
+/// erases it, now and whenever it is found in an older copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EraseSubject {
     pub key_id: KeyId,

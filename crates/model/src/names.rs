@@ -70,7 +70,7 @@ impl Command<'_> {
             Self::Audited(audited) => audited.command.names(see),
             // Tokens have ids, not names: only a token for all names may change tokens.
             Self::ChangeToken(_) => {}
-            // A subject is no name: only administrators of all names may erase one.
+            // A subject has no name of its own: only administrators of all names may erase one.
             Self::EraseSubject(_) => {}
             // Commands of the node's own.
             Self::ExpireEvents(_)

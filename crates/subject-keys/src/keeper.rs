@@ -270,7 +270,7 @@ impl Keeper {
         answer: oneshot::Sender<Result<KeyId, KeysError>>,
         created: &mut Vec<Written>,
     ) {
-        // Whoever has asked and gone has no use for an answer.
+        // A caller that has gone meanwhile has no use for an answer.
         if let Some(id) = self.shared.table().ids.get(&tag) {
             let _ = answer.send(Ok(*id));
         } else if let Some(written) = created.iter_mut().find(|written| written.tag == tag) {

@@ -100,7 +100,15 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper-util", &["http-server", "mainstay-client", "experiments"]),
     (
         "tokio",
-        &["runtime", "http-server", "mainstay", "mainstay-client", "mainstay-resilience", "experiments"],
+        &[
+            "runtime",
+            "http-server",
+            "mainstay",
+            "mainstay-client",
+            "mainstay-resilience",
+            "experiments",
+            "subject-keys",
+        ],
     ),
     (
         "serde_json",

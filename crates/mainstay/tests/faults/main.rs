@@ -22,6 +22,7 @@ mod power;
 mod simulated;
 mod space;
 mod strace;
+mod subjects;
 mod syncs;
 mod tmpfs;
 #[path = "../workload/mod.rs"]

@@ -23,8 +23,8 @@ const FAILURES: u32 = 20;
 const SYNCS_MAX: u64 = 150;
 const LOAD_MS_MAX: u64 = 200;
 
-struct Simulated {
-    disk: FaultFs,
+pub(crate) struct Simulated {
+    pub(crate) disk: FaultFs,
     rule: fn(&Operation) -> Fate,
     rng: RefCell<Rng>,
 }
@@ -37,7 +37,7 @@ impl Simulated {
         Self { disk, rule, rng: RefCell::new(workload::rng()) }
     }
 
-    fn without_faults() -> Self {
+    pub(crate) fn without_faults() -> Self {
         Self::new(|_| Fate::Done)
     }
 }

@@ -19,7 +19,8 @@ const SYNCS_MAX: u64 = 120;
 /// A node that runs for this long has met no failing sync.
 const LOAD_MAX: Duration = Duration::from_secs(3);
 const LOAD_MS_MAX: u64 = 200;
-const REASONS: [&str; 3] = ["cannot be made durable", "cannot be written", "state store failed"];
+const REASONS: [&str; 4] =
+    ["cannot be made durable", "cannot be written", "state store failed", "events of subjects"];
 
 /// Waits under load until the node stops, which it must do with a reason; kills it when it does not stop.
 pub(crate) fn until_it_stops(mut node: Node) -> bool {

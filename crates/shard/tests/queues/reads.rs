@@ -2,7 +2,7 @@
 
 use model::gate_breaker;
 use model::limits::{TASK_ATTEMPTS_KEPT, TASK_FAILURES_KEPT};
-use model::{Elapsed, GroupName, Key, Position, QueueName, Slot, TaskRef, TaskState, Value, Wall};
+use model::{Elapsed, GroupName, Key, KeyId, Position, QueueName, Slot, TaskRef, TaskState, Value, Wall};
 use reference_model::Simple;
 use reference_model::queue::draw::{NAMES, name};
 use reference_model::queue::groups::{Group, Is, Stands};
@@ -372,4 +372,7 @@ pub(crate) fn tokens(model: &Simple, rows: &Rows) {
     let kept = |kind: u8| rows.keys().filter(|key| key[6] == kind).count();
     let used = ours.iter().filter(|token| token.used.is_some()).count();
     assert_eq!((kept(152), kept(59)), (ours.len(), used), "rows of tokens and of their use");
+    let erased: Vec<_> = model.erased.keys().map(|key| KeyId(*key)).collect();
+    assert_eq!(query::erased_keys(rows, Slot(0)).unwrap(), erased);
+    assert_eq!(kept(155), erased.len());
 }
