@@ -3,6 +3,7 @@
 use crate::access::identities::Identities;
 use crate::origin::WebRules;
 use crate::tls::Tls;
+use api::response::check::Checks;
 pub use model::{Allowance, Role, limits};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +59,8 @@ pub struct HttpOptions {
     /// The hosts that requests may name, and the web pages that may send them.
     pub web: WebRules,
     pub page: WebPage,
+    /// What the check of the data has found, as `GET /v1/check` shows it. The sender replaces it after each check.
+    pub checks: watch::Receiver<Arc<Checks>>,
     /// Connections must use TLS, with this certificate.
     pub tls: Option<Arc<Tls>>,
 }
@@ -84,6 +87,7 @@ impl Default for HttpOptions {
             buffered_bytes_max: 256 << 20,
             web: WebRules::default(),
             page: WebPage::Served,
+            checks: watch::channel(Arc::default()).1,
             tls: None,
         }
     }

@@ -11,7 +11,8 @@
 //! | [`log_archive`] | the entries between and after backups, in the same directory |
 //! | [`rows`], [`segments`] | check the parts of a backup |
 //! | [`matching`] | whether rows and bodies are about the same events |
-//! | [`check`] | examines a running node by what a backup would copy |
+//! | [`check`] | examines the store of a running node by what a backup would copy |
+//! | [`finding`] | what is wrong, what it affects, what to do |
 //! | [`restore`] | makes a data directory from a backup |
 //! | [`doctor`] | examines a data directory, and changes nothing |
 //!
@@ -23,6 +24,7 @@ pub mod check;
 mod digest;
 pub mod doctor;
 mod error;
+mod finding;
 pub mod log_archive;
 mod matching;
 pub mod restore;
@@ -30,3 +32,4 @@ mod rows;
 mod segments;
 
 pub use error::{Result, UpkeepError};
+pub use finding::Finding;

@@ -73,6 +73,7 @@ fn every_answer_is_of_the_form_that_is_described() {
     let begun = read::<ExecutionBegun>(node.post("/v1/idempotency/k/begin", "{}").text());
     let abandon = format!(r#"{{"token":"{}"}}"#, begun.token.unwrap());
     read::<ExecutionAbandoned>(node.post("/v1/idempotency/k/abandon", &abandon).text());
+    assert!(read::<Checks>(node.get("/v1/check").text()).last.is_none());
     read::<Live>(node.get("/livez").text());
     read::<Ready>(node.get("/readyz").text());
     let document: serde_json::Value = read(node.get("/v1/openapi.json").text());
