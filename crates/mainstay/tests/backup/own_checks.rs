@@ -146,12 +146,36 @@ fn in_the_middle_of_a_check_writes_go_on_and_a_stop_is_prompt() {
     // It takes minutes.
     let node = start(&data, &["--check-every", "1s", "--check-bytes-per-second", "16 KiB"]);
     until("a check that has begun", || (node.metric("mainstay_check_read_bytes_total") > 0.0).then_some(()));
+    assert_eq!(niceness(&node, "check"), 19, "everything else comes first");
     node.run_with_input(&["import", "-"], &lines(10_000, 10_000)).ok();
     assert_eq!(check(&node)["last"], Value::Null, "it has not ended");
     let began = Instant::now();
     assert!(node.stop().success());
     assert!(began.elapsed() < STOP_MAX, "{:?}", began.elapsed());
     assert!(!data.join("CHECKED").exists(), "a check that was interrupted says nothing");
+}
+
+/// How much less important than others a thread of the node is.
+fn niceness(node: &Node, thread: &str) -> i32 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", node.id())).unwrap();
+    let stats = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
+    let stat = stats.into_iter().find(|stat| stat.contains(&format!("({thread})"))).unwrap();
+    // The fields of proc_pid_stat(5) after the name, which is the second.
+    stat.rsplit_once(") ").unwrap().1.split(' ').nth(16).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_node_whose_disk_is_full_is_not_checked_because_a_check_holds_files() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (data, ..) = paths(scratch.path());
+    let node = start(&data, &[OFTEN, &["--space-reserve", "1 TiB"]].concat());
+    until("a check that is not finished", || {
+        let log = node.errors();
+        log.contains("the check of the data was not finished").then_some(log)
+    });
+    assert!(node.errors().contains("the disk is full, and a check holds files"), "{}", node.errors());
+    until("the metric", || (node.metric("mainstay_read_only") == 1.0).then_some(()));
+    assert_eq!(check(&node)["last"], Value::Null);
 }
 
 /// How many segments the node holds although they were replaced.
