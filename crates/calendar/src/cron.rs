@@ -31,6 +31,9 @@ impl Cron {
     /// What is wrong with the expression.
     pub(crate) fn new(expression: &str, zone: TimeZone) -> Result<Self, String> {
         let pattern = CronParser::new().parse(expression).map_err(|error| error.to_string())?;
+        if names_no_date(&pattern) {
+            return Err("no month that it names has such a day".to_owned());
+        }
         let of_day = [&pattern.pattern.seconds, &pattern.pattern.minutes, &pattern.pattern.hours];
         let is_fixed = of_day.iter().all(|field| field.step == 1 && !field.from_wildcard);
         let kind = if is_fixed { Kind::TimesOfDay } else { Kind::RealTime };
@@ -86,4 +89,23 @@ impl Cron {
         }
         None
     }
+}
+
+/// Whether no year has a day that the pattern names, as in `0 0 31 2 *`. A search for one reads thousands of years, each time.
+/// Days such as `L` and `15W` depend on the month, so they are left to the search.
+fn names_no_date(pattern: &Pattern) -> bool {
+    let pattern = &pattern.pattern;
+    // Otherwise a day of the week is enough.
+    let needs_day_of_month = pattern.is_dow_wildcard() || pattern.matches_dom_and_dow();
+    let (days, months) = (&pattern.days, &pattern.months);
+    if !needs_day_of_month || days.has_modifiers() || months.has_modifiers() {
+        return false;
+    }
+    let longest = |month: &u16| match month {
+        2 => 29,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    let most = months.values().iter().map(longest).max().unwrap_or(0);
+    days.values().first().is_none_or(|first| *first > most)
 }

@@ -251,14 +251,9 @@ fn an_expression_says_what_it_says_elsewhere() {
 }
 
 #[test]
-fn a_day_that_never_comes_is_no_tick() {
-    for expression in ["0 0 30 2 *", "0 0 0 1 1 * 2020"] {
-        assert_eq!(
-            ticks(&cron(expression, "UTC"), "2026-01-01T00:00:00Z", 1),
-            Vec::<String>::new(),
-            "{expression}"
-        );
-    }
+fn a_day_that_never_comes_again_is_no_tick() {
+    let past = cron("0 0 0 1 1 * 2020", "UTC");
+    assert_eq!(ticks(&past, "2026-01-01T00:00:00Z", 1), Vec::<String>::new());
 }
 
 #[test]
@@ -333,4 +328,41 @@ fn what_makes_no_sense_is_refused_with_its_part() {
 fn the_version_of_the_time_zones_is_known() {
     let version = calendar::tzdata_version();
     assert!(version.len() == 5 && version.starts_with("20"), "{version}");
+}
+
+#[test]
+fn an_expression_without_any_date_is_refused() {
+    let is_refused = |expression: &'static str| {
+        let calendar = Calendar::new(&cron(expression, "UTC"), wall("2026-01-01T00:00:00Z"));
+        calendar.is_err_and(|error| format!("{error:?}").contains("no month that it names has such a day"))
+    };
+    for (expression, want) in [
+        ("0 0 31 2 *", true),
+        ("0 0 30 2 *", true),
+        ("0 0 30,31 2 *", true),
+        ("0 0 30-31 FEB *", true),
+        ("0 0 31 4 *", true),
+        ("0 0 31 2,4,6,9,11 *", true),
+        ("0 0 31 2 +MON", true),
+        // In leap years.
+        ("0 0 29 2 *", false),
+        ("0 0 29-31 2 *", false),
+        ("0 0 31 */2 *", false),
+        ("0 0 31 */3 *", false),
+        ("0 0 31 4,5 *", false),
+        ("0 0 30 4 *", false),
+        ("0 0 31 * *", false),
+        ("0 0 * 2 *", false),
+        // A Monday is enough.
+        ("0 0 31 2 MON", false),
+        ("0 0 31 2 */2", false),
+        ("0 0 L 2 *", false),
+        ("0 0 31,L 2 *", false),
+        ("0 0 LW 2 *", false),
+        ("0 0 15W 2 *", false),
+        ("0 0 * 2 MON#5", false),
+        ("@monthly", false),
+    ] {
+        assert_eq!(is_refused(expression), want, "{expression}");
+    }
 }

@@ -3,6 +3,7 @@
 use crate::access::identities::Identities;
 use crate::origin::WebRules;
 use crate::tls::Tls;
+use api::response::check::Checks;
 pub use model::{Allowance, Role, limits};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,8 @@ pub struct HttpOptions {
     pub page: WebPage,
     /// Seals events of subjects; `None` if they are stored as they are sent.
     pub subject_keys: Option<SubjectKeys>,
+    /// What the check of the data has found, as `GET /v1/check` shows it. The sender replaces it after each check.
+    pub checks: watch::Receiver<Arc<Checks>>,
     /// Connections must use TLS, with this certificate.
     pub tls: Option<Arc<Tls>>,
 }
@@ -88,6 +91,7 @@ impl Default for HttpOptions {
             web: WebRules::default(),
             page: WebPage::Served,
             subject_keys: None,
+            checks: watch::channel(Arc::default()).1,
             tls: None,
         }
     }

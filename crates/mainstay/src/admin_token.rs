@@ -18,11 +18,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use storage::directory::{ADMIN_TOKEN_NAME as FILE, ADMIN_TOKEN_NEW_NAME as NEW_FILE};
 
-/// Holds the token of the first administrator, in the data directory.
-const FILE: &str = "admin-token";
-/// The same, until the token is valid.
-const NEW_FILE: &str = "admin-token.new";
 /// The variable that gives a token, for containers.
 pub(crate) const VARIABLE: &str = "MAINSTAY_ADMIN_TOKEN";
 /// More than any token, so that a wrong path cannot fill the memory.

@@ -5,6 +5,7 @@
 //! | [`cli`] | the commands, one module each |
 //! | [`config`] | flags, environment, file, defaults |
 //! | [`serve`] | a node in this process |
+//! | [`data_check`] | the node checks its own data, from time to time |
 //! | [`systemd`] | tells systemd how the node is |
 //! | [`admin_token`] | the first token of an administrator |
 //! | [`exposure`] | whether a node may listen where others can reach it |
@@ -19,6 +20,7 @@ mod admin_token;
 mod bench;
 mod cli;
 mod config;
+mod data_check;
 mod descriptors;
 mod exposure;
 mod identities;

@@ -7,6 +7,7 @@
 use crate::admin_token;
 use crate::cli::failure::{Failure, Result};
 use crate::config::{self, Config, Flags};
+use crate::data_check::Checker;
 use crate::descriptors;
 use crate::identities;
 use crate::node_process::LISTENING;
@@ -74,11 +75,13 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     let subject_keys = subjects::open(config, &handle)?;
     announce(&listener, config)?;
     tokio::spawn(systemd::report(handle.clone()));
+    let checker = Checker::new(config, &metrics);
 
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
-    let http_options =
-        HttpOptions { subject_keys: subject_keys.clone(), ..http_options(config, keeper.as_ref(), rules) };
+    let http_options = http_options(config, keeper.as_ref(), rules, &checker);
+    let http_options = HttpOptions { subject_keys: subject_keys.clone(), ..http_options };
+    tokio::spawn(checker.run(handle.clone()));
     match keeper {
         Some(keeper) => tokio::spawn(keeper.run()),
         None => tokio::spawn(ignore_hangups(signal(SignalKind::hangup())?)),
@@ -147,7 +150,12 @@ fn web(config: &Config) -> WebRules {
     WebRules { hosts, origins: config.allowed_origins.clone() }
 }
 
-fn http_options(config: &Config, keeper: Option<&Keeper>, rules: Option<identities::Keeper>) -> HttpOptions {
+fn http_options(
+    config: &Config,
+    keeper: Option<&Keeper>,
+    rules: Option<identities::Keeper>,
+    checker: &Checker,
+) -> HttpOptions {
     let mut options = HttpOptions {
         access: config.access,
         connections_max: descriptors::connections_max(),
@@ -156,6 +164,7 @@ fn http_options(config: &Config, keeper: Option<&Keeper>, rules: Option<identiti
         subscribers_max: config.subscribers_max,
         web: web(config),
         page: config.page,
+        checks: checker.shown(),
         tls: keeper.map(Keeper::tls),
         ..HttpOptions::default()
     };

@@ -144,6 +144,16 @@ impl ReadPool {
         Self { latest, bodies, slots, permits: Arc::new(Semaphore::new(READS_MAX)), queue, alarm }
     }
 
+    /// The store as it is now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            state: self.latest.get(),
+            bodies: self.bodies.clone(),
+            slots: self.slots,
+            latest: Arc::clone(&self.latest),
+        }
+    }
+
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Snapshot) -> Result<T, ReadFailure> + Send + 'static,
@@ -159,12 +169,7 @@ impl ReadPool {
             }
             queue.joined(Instant::now());
         }
-        let snapshot = Snapshot {
-            state: self.latest.get(),
-            bodies: self.bodies.clone(),
-            slots: self.slots,
-            latest: Arc::clone(&self.latest),
-        };
+        let snapshot = self.snapshot();
         // The thread or the caller that gives up sets this, and the first of them decides whether the job runs.
         let taken = Arc::new(AtomicBool::new(false));
         let (queue, alarm, taken_by_thread) =

@@ -4,6 +4,7 @@
 //! ```text
 //! STORE     says that this is a store, its format and its id; written last when a store is created
 //! LOCK      locked while a node runs; holds its process id, for the error message of a second node
+//! ARCHIVES  CHECKED  admin-token: notes of a node, which it can do without
 //! log/      bodies/      state/
 //! ```
 //!
@@ -29,6 +30,14 @@ const ARCHIVES_NAME: &str = "ARCHIVES";
 const ARCHIVES_NEW_NAME: &str = "ARCHIVES.new";
 /// The keys of subjects, which another crate reads and writes.
 pub(crate) const SUBJECT_KEYS: [&str; 2] = ["SUBJECT-KEYS", "SUBJECT-KEYS.new"];
+/// What the last check of the data has found.
+const CHECKED_NAME: &str = "CHECKED";
+const CHECKED_NEW_NAME: &str = "CHECKED.new";
+/// More than a node writes there.
+const CHECKED_BYTES_MAX: u64 = 64 << 10;
+/// The token of the first administrator, and the same until it is valid.
+pub const ADMIN_TOKEN_NAME: &str = "admin-token";
+pub const ADMIN_TOKEN_NEW_NAME: &str = "admin-token.new";
 const LOG: &str = "log";
 const BODIES: &str = "bodies";
 const STATE: &str = "state";
@@ -39,8 +48,9 @@ pub(crate) const PARTS: [&str; 3] = [LOG, BODIES, STATE];
 #[must_use]
 pub fn belongs(name: &str) -> bool {
     [STORE_NAME, STORE_NEW_NAME, LOCK_NAME, RESTORING_NAME, LOST_AND_FOUND].contains(&name)
-        || [ARCHIVES_NAME, ARCHIVES_NEW_NAME].contains(&name)
         || SUBJECT_KEYS.contains(&name)
+        || [ARCHIVES_NAME, ARCHIVES_NEW_NAME, CHECKED_NAME, CHECKED_NEW_NAME].contains(&name)
+        || [ADMIN_TOKEN_NAME, ADMIN_TOKEN_NEW_NAME].contains(&name)
         || PARTS.contains(&name)
 }
 
@@ -200,6 +210,37 @@ impl ArchiveList {
     pub fn write(&self, names: &[String]) -> io::Result<()> {
         let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
         replace(&self.directory, (ARCHIVES_NAME, ARCHIVES_NEW_NAME), lines.as_bytes())
+    }
+}
+
+/// What the last check of the data has found, as text in a file, for the next start. If it is lost, the data is checked again.
+#[derive(Clone, Debug)]
+pub struct CheckRecord {
+    directory: PathBuf,
+}
+
+impl CheckRecord {
+    /// The record in this data directory.
+    #[must_use]
+    pub fn of(directory: &Path) -> Self {
+        Self { directory: directory.to_owned() }
+    }
+
+    /// The text, of at most 64 KiB; empty if it cannot be read.
+    #[must_use]
+    pub fn read(&self) -> String {
+        let mut text = String::new();
+        let read = File::open(self.directory.join(CHECKED_NAME))
+            .and_then(|file| file.take(CHECKED_BYTES_MAX).read_to_string(&mut text));
+        read.map(|_| text).unwrap_or_default()
+    }
+
+    /// Replaces the text.
+    ///
+    /// # Errors
+    /// The text is as it was, or as it was to be.
+    pub fn write(&self, text: &str) -> io::Result<()> {
+        replace(&self.directory, (CHECKED_NAME, CHECKED_NEW_NAME), text.as_bytes())
     }
 }
 

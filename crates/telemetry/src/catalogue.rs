@@ -162,6 +162,17 @@ families! {
     COMPACTIONS_OUT_OF_SPACE = Counter "mainstay_compactions_out_of_space" None []
         "Compactions of state or bodies that found no space on the disk; they are tried again, at most a minute later";
 
+    CHECK_EVERY = Gauge "mainstay_check_every" Seconds []
+        "Time between two checks of the data (check-every); 0 if the node makes none";
+    CHECK_LAST = Gauge "mainstay_check_last_timestamp" Seconds []
+        "When the last check of the data ended, since 1970, also by an earlier start; absent before the first";
+    CHECK_DURATION = Gauge "mainstay_check_duration" Seconds []
+        "How long the last check of the data took; absent before the first";
+    CHECK_DAMAGED = Gauge "mainstay_check_damaged" None []
+        "1 if the last check of the data has found damage, until one passes; alert on any";
+    CHECK_READ = Counter "mainstay_check_read" Bytes []
+        "Bytes that checks of the data have read; it grows while one runs";
+
     READY = Gauge "mainstay_ready" None []
         "1 once the node has replayed its log and serves requests";
     READ_ONLY = Gauge "mainstay_read_only" None []

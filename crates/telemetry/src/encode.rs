@@ -47,6 +47,7 @@ impl Collector for Scrape {
         self.tasks(&mut out)?;
         self.entries(&mut out)?;
         self.disk(&mut out)?;
+        self.checks(&mut out)?;
         self.node(&mut out)?;
         self.breakers(&mut out)?;
         self.schedules(&mut out)?;
@@ -172,6 +173,16 @@ impl Scrape {
         out.gauge(&cat::DISK_SIZE, &m.disk_size)?;
         out.gauge(&cat::DISK_RESERVE, &m.disk_reserve)?;
         out.counter(&cat::COMPACTIONS_OUT_OF_SPACE, &m.compactions_out_of_space)
+    }
+
+    fn checks(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let checks = &self.metrics.checks;
+        let last = checks.last();
+        out.time(&cat::CHECK_EVERY, &checks.every)?;
+        out.optional(&cat::CHECK_LAST, last.map(|last| last.at.as_secs_f64()))?;
+        out.optional(&cat::CHECK_DURATION, last.map(|last| last.took.as_secs_f64()))?;
+        out.gauge(&cat::CHECK_DAMAGED, checks.damaged())?;
+        out.counter(&cat::CHECK_READ, &checks.read)
     }
 
     fn node(&self, out: &mut Out<'_>) -> Result<(), Error> {

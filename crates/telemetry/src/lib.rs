@@ -8,13 +8,14 @@
 //! | [`catalogue`] | every metric with its name, kind, unit, labels and description; every bounded queue |
 //! | [`metrics`] | [`Metrics`]: the counters, gauges and histograms of one process |
 //! | [`instrument`] | counters, gauges and histograms as atomics |
-//! | [`route`], [`queue`], [`subscribers`], [`process`] | metrics that are more than one number |
+//! | [`route`], [`queue`], [`subscribers`], [`checks`], [`process`] | metrics that are more than one number |
 //! | [`encode`] | the text of `/metrics` |
 //! | [`spans`] | the spans: request, entry, fsync, apply |
 //! | [`trace`] | the W3C `traceparent` header, new trace ids |
 //! | [`logging`] | [`init_logging`]: JSON or text lines on standard error |
 
 pub mod catalogue;
+pub mod checks;
 pub mod encode;
 pub mod instrument;
 pub mod limited;
@@ -31,6 +32,7 @@ pub mod tls;
 pub mod trace;
 
 pub use catalogue::Queue;
+pub use checks::CheckMetrics;
 pub use encode::CONTENT_TYPE;
 pub use limited::{LimitMetrics, LimitOf, Limited};
 pub use logging::{LogError, LogFormat, init_logging};

@@ -1,6 +1,7 @@
 //! The metrics of one process. The code that does the work updates them, and `/metrics` shows them.
 
 use crate::catalogue::Queue;
+use crate::checks::CheckMetrics;
 use crate::instrument::{COUNTS, Counter, DURATIONS, Gauge, Histogram, SIZES, TimeGauge, WAITS};
 use crate::limited::LimitMetrics;
 use crate::queue::{QueueFigures, Queues};
@@ -54,6 +55,7 @@ pub struct Metrics {
     pub disk_size: Gauge,
     pub disk_reserve: Gauge,
     pub compactions_out_of_space: Counter,
+    pub checks: CheckMetrics,
     pub ready: Gauge,
     pub read_only: Gauge,
     pub disk_stalled: Gauge,
@@ -152,6 +154,7 @@ impl Metrics {
             disk_size: Gauge::default(),
             disk_reserve: Gauge::default(),
             compactions_out_of_space: Counter::default(),
+            checks: CheckMetrics::default(),
             ready: Gauge::default(),
             read_only: Gauge::default(),
             disk_stalled: Gauge::default(),

@@ -8,6 +8,7 @@
 //! keys and settings, and the log begins where the state was flushed. So the remedy for a damaged state is a backup.
 
 use crate::error::{Result, UpkeepError};
+use crate::finding::Finding;
 use crate::matching::Matching;
 use crate::restore::GROUP;
 use format::header::StoreId;
@@ -22,18 +23,6 @@ use storage::log::{Log, LogOptions};
 use storage::lsm::LsmState;
 use storage::state::{Progress, Reader};
 use subject_keys::file;
-
-const RESTORE: &str =
-    "Keep a copy of the directory, and restore the newest backup to an empty one (`mainstay restore`).";
-
-/// Something is not as it was written.
-#[derive(Clone, Debug)]
-pub struct Finding {
-    pub what: String,
-    /// What can no longer be relied on.
-    pub affected: String,
-    pub remedy: String,
-}
 
 /// What was read, and what was found.
 #[derive(Clone, Debug, Default)]
@@ -51,13 +40,6 @@ pub struct Report {
     pub bytes: u64,
 }
 
-impl Report {
-    fn found(&mut self, what: impl ToString, affected: &str, remedy: &str) {
-        let (affected, remedy) = (affected.to_owned(), remedy.to_owned());
-        self.findings.push(Finding { what: what.to_string(), affected, remedy });
-    }
-}
-
 /// Examines a data directory.
 ///
 /// # Errors
@@ -68,7 +50,7 @@ pub fn examine(data: &Path) -> Result<Report> {
         Ok(directory) => directory,
         Err(error @ (DirectoryError::Damaged { .. } | DirectoryError::NotAStore { .. })) => {
             let affected = "Which store the files belong to is not known, so no node starts here.";
-            report.found(error, affected, RESTORE);
+            report.findings.push(Finding::restore(error, affected));
             return Ok(report);
         }
         Err(error) => return Err(error.into()),
@@ -90,11 +72,7 @@ pub fn examine(data: &Path) -> Result<Report> {
     if progress.is_some() && bodies_are_whole {
         match matching.end() {
             Ok(events) => report.events = events,
-            Err(what) => report.found(
-                what,
-                "Reads of the whole store and of single streams may show different events.",
-                RESTORE,
-            ),
+            Err(what) => report.findings.push(Finding::of_mismatch(what)),
         }
     }
     Ok(report)
@@ -120,20 +98,18 @@ fn examine_state(
     matching: &mut Matching,
     report: &mut Report,
 ) -> Option<Progress> {
-    const AFFECTED: &str = "Everything but the events themselves: which streams there are, tasks, schedules, leases, \
-                            values, keys. No node starts here, or it stops when it reads this.";
     let path = directory.state_path();
     let reader = match LsmState::read(&path, directory.store()) {
         Ok(Some(reader)) => reader,
         // A node was started and has flushed nothing yet.
         Ok(None) => return Some(Progress::default()),
         Err(error) => {
-            report.found(error, AFFECTED, RESTORE);
+            report.findings.push(Finding::of_state(error));
             return None;
         }
     };
     if let Err(error) = LsmState::verify(&path) {
-        report.found(error, AFFECTED, RESTORE);
+        report.findings.push(Finding::of_state(error));
         return None;
     }
     let (mut rows, mut unreadable) = (0, None);
@@ -150,7 +126,7 @@ fn examine_state(
     report.rows = rows;
     let failed = scanned.err().map(|error| error.to_string()).or(unreadable);
     if let Some(what) = failed {
-        report.found(what, AFFECTED, RESTORE);
+        report.findings.push(Finding::of_state(what));
         return None;
     }
     Some(reader.progress())
@@ -172,7 +148,7 @@ fn examine_bodies(
     };
     if !directory.path().join("bodies").is_dir() {
         if progress.bodies_end > 0 {
-            report.found("the directory `bodies` is missing", AFFECTED, RESTORE);
+            report.findings.push(Finding::restore("the directory `bodies` is missing", AFFECTED));
         }
         return Ok(progress.bodies_end == 0);
     }
@@ -180,7 +156,7 @@ fn examine_bodies(
     let checked = match Bodies::check(directory.bodies_disk()?, progress.bodies_end, options) {
         Ok(checked) => checked,
         Err(error) => {
-            report.found(error, AFFECTED, RESTORE);
+            report.findings.push(Finding::restore(error, AFFECTED));
             return Ok(false);
         }
     };
@@ -193,15 +169,7 @@ fn examine_bodies(
             matching.body(record);
             Ok(())
         },
-        |error, last| {
-            let affected = format!(
-                "Events of this segment after cursor {last}: a node stops when it reads one of them. Events of other \
-                 segments are not affected."
-            );
-            let remedy = "Restore the newest backup to an empty directory (`mainstay restore`). If this data is newer than \
-                          the backup, first export the streams that can be read (`mainstay export`).";
-            report.found(error, &affected, remedy);
-        },
+        |error, last| report.findings.push(Finding::of_segment(error, last)),
     );
     let Ok(()) = visited;
     report.events = events;
@@ -214,21 +182,21 @@ fn examine_log(directory: &DataDirectory, progress: Option<Progress>, report: &m
         "Writes that were acknowledged since the state was last flushed. No node starts here.";
     if !directory.path().join("log").is_dir() {
         if progress.is_some_and(|progress| progress.index > model::Index(0)) {
-            report.found("the directory `log` is missing", AFFECTED, RESTORE);
+            report.findings.push(Finding::restore("the directory `log` is missing", AFFECTED));
         }
         return Ok(());
     }
     let log = match Log::check(directory.log_disk()?, LogOptions::new(directory.store())) {
         Ok(log) => log,
         Err(error) => {
-            report.found(error, AFFECTED, RESTORE);
+            report.findings.push(Finding::restore(error, AFFECTED));
             return Ok(());
         }
     };
     let Some(progress) = progress else { return Ok(()) };
     let recovered = log.groups().get(&GROUP).cloned();
     if let Err(error) = GroupLog::new(GROUP, log.reader()).check(progress, recovered.as_ref()) {
-        report.found(error, AFFECTED, RESTORE);
+        report.findings.push(Finding::restore(error, AFFECTED));
     } else if let Some(recovered) = recovered {
         report.entries = recovered.last.0.saturating_sub(progress.index.0.max(1));
     }

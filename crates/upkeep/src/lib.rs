@@ -12,7 +12,8 @@
 //! | [`subject_keys`] | the copy of the keys that events are sealed with, in the same directory |
 //! | [`rows`], [`segments`] | check the parts of a backup |
 //! | [`matching`] | whether rows and bodies are about the same events |
-//! | [`check`] | examines a running node by what a backup would copy |
+//! | [`check`] | examines the store of a running node by what a backup would copy |
+//! | [`finding`] | what is wrong, what it affects, what to do |
 //! | [`restore`] | makes a data directory from a backup |
 //! | [`doctor`] | examines a data directory, and changes nothing |
 //!
@@ -24,6 +25,7 @@ pub mod check;
 mod digest;
 pub mod doctor;
 mod error;
+mod finding;
 pub mod log_archive;
 mod matching;
 pub mod restore;
@@ -32,3 +34,4 @@ mod segments;
 pub mod subject_keys;
 
 pub use error::{Result, UpkeepError};
+pub use finding::Finding;

@@ -2,19 +2,22 @@
 //!
 //! Every kept event has a row, by stream and revision, with its position; and a body, with the same three. Both are read
 //! once and in different orders, so each side is summed up: how many there are, and the sum of a hash of each. The memory
-//! is bounded by the number of streams that have removed events, and by the streams of one slot.
+//! is bounded by the number of streams that have removed events, with a hash and a revision for each, and by the streams of
+//! one slot.
 
 use format::FormatError;
 use format::body::BodyRecord;
 use format::row::{RevisionRow, StreamRow, parse_revision_key, parse_stream_key};
 use model::{Namespace, Position, Revision, Slot, StreamId};
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Matching {
-    /// The first kept revision of each stream of which events were removed.
-    removed: HashMap<(Slot, Namespace, String), Revision>,
+    /// A hash of the name of each stream of which events were removed, and its first kept revision.
+    removed: HashMap<u64, Revision>,
+    names: RandomState,
     /// The streams of the slot and namespace that rows were last read of, with their first kept revisions.
     streams: HashMap<StreamId, Revision>,
     at: Option<(Slot, Namespace)>,
@@ -51,7 +54,7 @@ impl Matching {
             }
             self.streams.insert(row.id, row.first);
             if row.first > Revision::FIRST {
-                self.removed.insert((slot, namespace, name.as_str().to_owned()), row.first);
+                self.removed.insert(self.names.hash_one((slot, namespace, name.as_str())), row.first);
             }
         } else if let Some((slot, namespace, stream, revision)) = parse_revision_key(key)? {
             let row = RevisionRow::decode(value)?;
@@ -67,7 +70,7 @@ impl Matching {
     /// Takes a body.
     pub(crate) fn body(&mut self, record: &BodyRecord<'_>) {
         let is_kept = self.removed.is_empty() || {
-            let stream = (record.slot, record.namespace, record.stream.to_owned());
+            let stream = self.names.hash_one((record.slot, record.namespace, record.stream));
             self.removed.get(&stream).is_none_or(|first| record.revision >= *first)
         };
         if is_kept {

@@ -5,6 +5,7 @@ use format::body::BodyRecord;
 use format::header::StoreId;
 use std::path::Path;
 use storage::bodies::{CopyKind, SegmentCopy, SegmentSummary};
+use storage::disk::DiskFile;
 use storage::real_disk::RealFile;
 
 /// Reads a copy completely, and calls `visit` with each record and its bytes.
@@ -18,7 +19,21 @@ pub(crate) fn read(
     visit: impl FnMut(&BodyRecord<'_>, &[u8]) -> Result<()>,
 ) -> Result<SegmentSummary> {
     let file = RealFile::open_to_read(path).map_err(|source| UpkeepError::io(path, source))?;
-    SegmentCopy::open(&path.display().to_string(), file, kind, store)?.records(visit)
+    read_file(&path.display().to_string(), file, kind, store, visit)
+}
+
+/// Reads a segment, or a copy of one, completely, and calls `visit` with each record and its bytes.
+///
+/// # Errors
+/// As [`read`]. They call the segment `name`.
+pub(crate) fn read_file(
+    name: &str,
+    file: impl DiskFile,
+    kind: CopyKind,
+    store: StoreId,
+    visit: impl FnMut(&BodyRecord<'_>, &[u8]) -> Result<()>,
+) -> Result<SegmentSummary> {
+    SegmentCopy::open(name, file, kind, store)?.records(visit)
 }
 
 /// Reads a copy completely.

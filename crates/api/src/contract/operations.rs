@@ -708,6 +708,23 @@ operations! {
         },
         problems: &[ANY],
     };
+    Checks: Description {
+        id: "checks",
+        method: Method::Get,
+        path: "/v1/check",
+        access: Access::read(Scope::Store),
+        tag: Tag::Operations,
+        summary: "Show the last check of the data",
+        description: "A node reads everything that it has stored from time to time, slowly, and compares it with its checksums. Returns how often, and what the last of these checks has found.",
+        parameters: &[],
+        request: &[],
+        response: Response {
+            description: "The last check.",
+            content: &[json("Checks")],
+            headers: &[],
+        },
+        problems: &[ANY],
+    };
     Live: Description {
         id: "live",
         method: Method::Get,

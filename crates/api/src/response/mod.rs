@@ -17,9 +17,11 @@
 //! | [`schedule`] | schedules |
 //! | [`reaction`] | reactions, and their tasks |
 //! | [`backup`] | backups under way |
+//! | [`check`] | the node's own check of its data |
 
 pub mod backup;
 pub mod breaker;
+pub mod check;
 pub mod execution;
 pub mod group;
 pub mod lease;

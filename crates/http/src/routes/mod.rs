@@ -190,6 +190,7 @@ where
         Operation::EndBackup => backups::end(context, parts),
         Operation::ArchiveLog => backups::log(context, parts).await,
         Operation::Store => operations::store(context, parts),
+        Operation::Checks => operations::checks(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),
         Operation::Metrics => operations::metrics(context, parts).await,

@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz`, `/metrics`, the identity of the store, and the OpenAPI document.
+//! `/livez`, `/readyz`, `/metrics`, the identity of the store, the check of its data, and the OpenAPI document.
 
 use super::{parts, queue};
 use crate::context::Context;
@@ -57,6 +57,14 @@ pub(super) fn store(context: &Context, parts: &request::Parts) -> Result {
     out.extend_from_slice(br#","version":"#);
     write_text(&mut out, env!("CARGO_PKG_VERSION"));
     out.push(b'}');
+    Ok(response::json(out))
+}
+
+/// The last check of the data.
+pub(super) fn checks(context: &Context, parts: &request::Parts) -> Result {
+    parts::no_query(parts)?;
+    let mut out = Vec::with_capacity(256);
+    context.options.checks.borrow().write(&mut out);
     Ok(response::json(out))
 }
 

@@ -3,12 +3,12 @@
 
 use crate::node::Node;
 use api::contract::schema::{
-    Appended, Claimed, Deleted, EnqueuedLine, EnqueuedTask, Execution, ExecutionAbandoned, ExecutionBegun,
-    ExecutionCompleted, ExecutionForgotten, Lease, LeaseGranted, LeaseReleased, LeaseRenewed, LineResult,
-    Live, Problem, Queue, QueueList, QueueSettingsInForce, Reaction, ReactionDeleted, ReactionList,
-    ReactionPut, ReactionSettings, Ready, Schedule, ScheduleControlled, ScheduleDeleted, ScheduleList,
-    SchedulePut, ScheduleSet, SettingsInForce, Settled, SettledLine, StorePage, StreamList, StreamPage,
-    SummaryLine, Task, TaskChanged, TaskList, Transacted, ValueDeleted, ValueWritten,
+    Appended, Checks, Claimed, Deleted, EnqueuedLine, EnqueuedTask, Execution, ExecutionAbandoned,
+    ExecutionBegun, ExecutionCompleted, ExecutionForgotten, Lease, LeaseGranted, LeaseReleased, LeaseRenewed,
+    LineResult, Live, Problem, Queue, QueueList, QueueSettingsInForce, Reaction, ReactionDeleted,
+    ReactionList, ReactionPut, ReactionSettings, Ready, Schedule, ScheduleControlled, ScheduleDeleted,
+    ScheduleList, SchedulePut, ScheduleSet, SettingsInForce, Settled, SettledLine, StorePage, StreamList,
+    StreamPage, SummaryLine, Task, TaskChanged, TaskList, Transacted, ValueDeleted, ValueWritten,
 };
 use serde::de::DeserializeOwned;
 
@@ -73,10 +73,34 @@ fn every_answer_is_of_the_form_that_is_described() {
     let begun = read::<ExecutionBegun>(node.post("/v1/idempotency/k/begin", "{}").text());
     let abandon = format!(r#"{{"token":"{}"}}"#, begun.token.unwrap());
     read::<ExecutionAbandoned>(node.post("/v1/idempotency/k/abandon", &abandon).text());
+    assert!(read::<Checks>(node.get("/v1/check").text()).last.is_none());
     read::<Live>(node.get("/livez").text());
     read::<Ready>(node.get("/readyz").text());
     let document: serde_json::Value = read(node.get("/v1/openapi.json").text());
     assert_eq!(document["openapi"], "3.1.0");
+}
+
+#[test]
+fn the_last_check_of_the_data_is_of_the_form_that_is_described() {
+    let finding = api::response::check::Finding {
+        what: "\"bodies\" is damaged".to_owned(),
+        affected: "events".to_owned(),
+        remedy: "restore".to_owned(),
+    };
+    let findings = vec![finding.clone(), finding];
+    let ended = model::Wall(1_800_000_000_000);
+    let last = api::response::check::LastCheck { ended, took_ms: 4, events: 1, rows: 2, bytes: 3, findings };
+    let checks = api::response::check::Checks { every_ms: Some(86_400_000), last: Some(last) };
+    let checks = tokio::sync::watch::channel(std::sync::Arc::new(checks)).1;
+    let node = Node::with(http_server::HttpOptions { checks, ..Default::default() });
+    let shown = read::<Checks>(node.get("/v1/check").text());
+    let last = shown.last.unwrap();
+    assert_eq!(
+        (&*shown.every.unwrap(), &*last.ended, last.healthy),
+        ("1d", "2027-01-15T08:00:00.000Z", false)
+    );
+    assert_eq!((last.events, last.rows, last.bytes, last.took_ms), (1, 2, 3, 4));
+    assert_eq!((last.findings.len(), &*last.findings[1].what), (2, "\"bodies\" is damaged"));
 }
 
 #[test]

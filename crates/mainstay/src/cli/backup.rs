@@ -210,7 +210,7 @@ impl From<Attempt> for Failure {
 }
 
 /// What was read from the node is not what was written there.
-pub(super) fn damaged_on_the_node(error: UpkeepError) -> Failure {
+fn damaged_on_the_node(error: UpkeepError) -> Failure {
     Failure::from(error).advice(
         "The copy was not kept. If this happens again, the node's own file with this name is damaged: stop the node and \
          run `mainstay doctor`.",

@@ -7,7 +7,8 @@ use super::output::{Output, stdout};
 use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
-use upkeep::doctor::{Finding, Report, examine};
+use upkeep::Finding;
+use upkeep::doctor::{Report, examine};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -22,10 +23,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
     if global.output == Output::Table {
         write_table(&mut out, &report)?;
     } else {
-        let finding =
-            |found: &Finding| json!({"what": found.what, "affected": found.affected, "remedy": found.remedy});
-        let findings: Vec<_> = report.findings.iter().map(finding).collect();
-        let Report { events, rows, segments, entries, bytes, notes, .. } = &report;
+        let Report { events, rows, segments, entries, bytes, findings, notes, .. } = &report;
         let store = report.store.map(|store| store.to_string());
         let written = json!({
             "store": store, "healthy": findings.is_empty(), "events": events, "rows": rows, "segments": segments,

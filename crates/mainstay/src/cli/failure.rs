@@ -13,7 +13,8 @@ Exit status:
   3  the node refused the request (any other 4xx status), or the stream does not exist
   4  a conflict: usually a wrong expected revision (412) or an event id that is in use (409)
   5  the node cannot do it now (408, 429 or 5xx): a retry may succeed
-  6  no connection, or no response: a write may or may not have happened, and is safe to retry";
+  6  no connection, or no response: a write may or may not have happened, and is safe to retry
+  7  `mainstay check` has found data that is not as it was written";
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ pub(crate) enum Class {
     Conflict = 4,
     Unavailable = 5,
     Unreachable = 6,
+    Damaged = 7,
 }
 
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;

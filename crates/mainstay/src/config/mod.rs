@@ -8,6 +8,7 @@ use crate::exposure::{Missing, Transport, missing};
 use crate::identities::{JwtSource, Sources};
 use crate::tls;
 use api::request::query::parse_keep_alive;
+use api::time::parse_duration_ms;
 use http_server::options::{Access, Allowance, WebPage, limits};
 use http_server::{AllowedHost, AllowedOrigin};
 use std::fmt;
@@ -52,6 +53,8 @@ const KEYS: &[Key] = &[
     Key { name: "segment-size", default: "64 MiB" },
     Key { name: "replay-size", default: "128 MiB" },
     Key { name: "space-reserve", default: "128 MiB" },
+    Key { name: "check-every", default: "1w" },
+    Key { name: "check-bytes-per-second", default: "16 MiB" },
     Key { name: "keep-alive", default: "3s" },
     Key { name: "log-format", default: "auto" },
     Key { name: "log-level", default: "info" },
@@ -156,6 +159,12 @@ pub(crate) struct Flags {
     /// Refuse writes when the disk has less free space than this [default: 128 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) space_reserve: Option<String>,
+    /// Check all data in the background this often, or `off` [default: 1w]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) check_every: Option<String>,
+    /// Bytes a second that such a check reads [default: 16 MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) check_bytes_per_second: Option<String>,
     /// Longest silence of a subscription before a keep-alive message, from 1s to 60s [default: 3s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) keep_alive: Option<String>,
@@ -199,6 +208,8 @@ impl Flags {
             "segment-size" => self.segment_size.as_deref(),
             "replay-size" => self.replay_size.as_deref(),
             "space-reserve" => self.space_reserve.as_deref(),
+            "check-every" => self.check_every.as_deref(),
+            "check-bytes-per-second" => self.check_bytes_per_second.as_deref(),
             "keep-alive" => self.keep_alive.as_deref(),
             "log-format" => self.log_format.as_deref(),
             "log-level" => self.log_level.as_deref(),
@@ -260,6 +271,9 @@ pub(crate) struct Config {
     pub(crate) segment_bytes: u64,
     pub(crate) replay_bytes: u64,
     pub(crate) space_reserve_bytes: u64,
+    /// The time between two checks of the data; `None` if there are none.
+    pub(crate) check_every: Option<Duration>,
+    pub(crate) check_bytes_per_second: u64,
     pub(crate) keep_alive: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
@@ -402,6 +416,13 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         segment_bytes: size(&settings, "segment-size", &SEGMENT_SIZE)?,
         replay_bytes: size(&settings, "replay-size", &REPLAY_SIZE)?,
         space_reserve_bytes: size(&settings, "space-reserve", &SPACE_RESERVE)?,
+        check_every: parse::<CheckEvery>(
+            &settings,
+            "check-every",
+            "a duration from 1s to 52w, such as 1w, or off",
+        )?
+        .0,
+        check_bytes_per_second: size(&settings, "check-bytes-per-second", &CHECK_BYTES_PER_SECOND)?,
         keep_alive: parse::<KeepAlive>(
             &settings,
             "keep-alive",
@@ -596,6 +617,22 @@ impl FromStr for KeepAlive {
     }
 }
 
+/// The time between two checks of the data, if there are any.
+struct CheckEvery(Option<Duration>);
+
+impl FromStr for CheckEvery {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        const WEEK_MS: u64 = 7 * 86_400_000;
+        match (text, parse_duration_ms(text)) {
+            ("off", _) => Ok(Self(None)),
+            (_, Some(ms @ 1_000..)) if ms <= 52 * WEEK_MS => Ok(Self(Some(Duration::from_millis(ms)))),
+            _ => Err(()),
+        }
+    }
+}
+
 /// The sizes that a key accepts, and how an error describes them.
 struct SizeRange {
     bytes: RangeInclusive<u64>,
@@ -619,6 +656,8 @@ const SEGMENT_SIZE: SizeRange =
     SizeRange { bytes: 1 << 20..=1 << 30, takes: "a size from 1 MiB to 1 GiB, such as 64 MiB" };
 const REPLAY_SIZE: SizeRange =
     SizeRange { bytes: 1 << 20..=4 << 30, takes: "a size from 1 MiB to 4 GiB, such as 128 MiB" };
+const CHECK_BYTES_PER_SECOND: SizeRange =
+    SizeRange { bytes: 16 << 10..=1 << 30, takes: "a size from 16 KiB to 1 GiB, such as 16 MiB" };
 const SPACE_RESERVE: SizeRange =
     SizeRange { bytes: 0..=1 << 40, takes: "a size from 0 to 1 TiB, such as 128 MiB" };
 

@@ -53,6 +53,10 @@ fn an_invalid_value_is_an_error_that_names_the_key_and_the_source() {
         (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "There, a node needs more"),
         (&[("MAINSTAY_LISTEN", "localhost")], None, "expected an address and a port"),
         (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "expected a duration from 1s to 60s"),
+        (&[("MAINSTAY_CHECK_EVERY", "999ms")], None, "expected a duration from 1s to 52w"),
+        (&[("MAINSTAY_CHECK_EVERY", "53w")], None, "expected a duration from 1s to 52w"),
+        (&[], Some("check-every = 0"), "such as 1w, or off"),
+        (&[], Some("check-bytes-per-second = '8 KiB'"), "expected a size from 16 KiB to 1 GiB"),
         (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
         (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "expected auto, text or json"),
         (
@@ -103,6 +107,15 @@ fn what_all_clients_may_use_is_not_limited_unless_a_setting_says_so() {
     let config = check(&[], &[], Some(file)).unwrap();
     let want = Allowance::of_parts([Some(500), Some(1 << 20), None, Some(64 << 10)]);
     assert_eq!((config.allowance, config.subscribers_max), (want, 7));
+}
+
+#[test]
+fn the_data_is_checked_every_week_unless_a_setting_says_otherwise() {
+    let of = |text: &str| check(&[], &[("MAINSTAY_CHECK_EVERY", text)], None).unwrap().check_every;
+    let config = check(&[], &[], None).unwrap();
+    let week = Duration::from_secs(7 * 86_400);
+    assert_eq!((config.check_every, config.check_bytes_per_second), (Some(week), 16 << 20));
+    assert_eq!((of("off"), of("1d"), of("52w")), (None, Some(week / 7), Some(52 * week)));
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub(super) fn flip(path: &Path, rng: &mut Rng) -> u64 {
     at
 }
 
-fn flip_at(file: &File, at: u64, bit: u8) {
+pub(super) fn flip_at(file: &File, at: u64, bit: u8) {
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
     file.write_all_at(&[byte[0] ^ bit], at).unwrap();
@@ -68,7 +68,15 @@ fn a_check_of_a_running_node_finds_a_damaged_event_and_the_node_goes_on() {
     let name = segment.file_name().unwrap().to_str().unwrap();
     let file = File::options().read(true).write(true).open(&segment).unwrap();
     flip_at(&file, 700_000, 4);
-    node.run(&["check"]).fails(1, name);
+    let damaged = node.run(&["check"]);
+    assert!(damaged.err.contains("affected: Events of this segment after cursor 01"), "{damaged:?}");
+    damaged.fails(7, name);
+    let damaged = node.run(&["check", "--output", "json"]);
+    let found: serde_json::Value = serde_json::from_str(&damaged.out).unwrap();
+    assert_eq!((damaged.code, &found["healthy"]), (7, &false.into()), "{found}");
+    let [finding] = &found["findings"].as_array().unwrap()[..] else { panic!("{found}") };
+    assert!(finding["what"].as_str().unwrap().contains(name), "{found}");
+    assert!(["affected", "remedy"].iter().all(|member| finding[member].is_string()), "{found}");
     let refused = node.run(&["backup", text(&backups)]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(
@@ -129,9 +137,19 @@ fn a_flipped_bit_in_state_or_events_of_a_stopped_node_is_found_and_nothing_is_ch
 fn files_that_do_not_belong_to_a_store_are_reported_and_left_alone() {
     let scratch = tempfile::tempdir().unwrap();
     let (data, ..) = paths(scratch.path());
-    drop(Node::start(&data));
+    // With a token of an administrator, and the record of a check.
+    let node = Node::start_with(&data, &["--access", "tokens", "--check-every", "1s"]);
+    while !(data.join("admin-token").exists() && data.join("CHECKED").exists()) {
+        std::thread::yield_now();
+    }
+    assert!(node.stop().success());
     std::fs::write(data.join("notes.txt"), "mine").unwrap();
     let report = offline(&["doctor", "--data", text(&data)]).ok();
     assert!(report.contains("`notes.txt` does not belong to the store"), "{report}");
+    assert_eq!(
+        report.matches("does not belong").count(),
+        1,
+        "what the node has written belongs there: {report}"
+    );
     assert_eq!(std::fs::read_to_string(data.join("notes.txt")).unwrap(), "mine");
 }

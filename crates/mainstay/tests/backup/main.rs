@@ -14,6 +14,7 @@ mod drill;
 mod kills;
 #[path = "../node/mod.rs"]
 mod node;
+mod own_checks;
 mod readers;
 mod rights;
 mod subjects;

@@ -121,6 +121,11 @@ impl Node {
         self.url.strip_prefix("http://").unwrap().to_owned()
     }
 
+    /// The id of the node's process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A figure of the node's process, such as `VmRSS`, in bytes.
     pub(crate) fn memory(&self, figure: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -34,7 +34,7 @@ pub use append::{Bodies, BodyStats};
 pub use compaction::{Compacted, Compaction};
 pub use copy::{CopyKind, SegmentCopy, SegmentSummary};
 pub use error::BodyError;
-pub use pinned::{PinnedBodies, PinnedSegment};
+pub use pinned::{PinnedBodies, PinnedFile, PinnedFiles, PinnedSegment};
 pub use reader::{BodyPage, BodyReader};
 pub use recovery::CheckedBodies;
 pub use roll::BodyPreparer;

@@ -8,6 +8,7 @@ use super::error::BodyError;
 use super::segment::{Layout, RECORDS_AT, segment_name};
 use super::{BodyReader, CopyKind};
 use crate::disk::{Disk, DiskFile};
+use std::io;
 use std::sync::Arc;
 
 /// How often the segments may change while they are looked at. A compaction takes much longer than a look.
@@ -112,5 +113,72 @@ impl<D: Disk> PinnedBodies<D> {
             return Err(BodyError::Damaged { file, offset, what: "a record" });
         }
         Ok(Some(bytes))
+    }
+}
+
+impl<D: Disk> IntoIterator for PinnedBodies<D> {
+    type Item = PinnedFile<D>;
+    type IntoIter = PinnedFiles<D>;
+
+    fn into_iter(self) -> PinnedFiles<D> {
+        PinnedFiles(self.segments.into_iter())
+    }
+}
+
+/// The segments, in order, each on its own. Those that were not taken are let go with this.
+#[derive(Debug)]
+pub struct PinnedFiles<D: Disk>(std::vec::IntoIter<(PinnedSegment, Arc<D::File>)>);
+
+impl<D: Disk> Iterator for PinnedFiles<D> {
+    type Item = PinnedFile<D>;
+
+    fn next(&mut self) -> Option<PinnedFile<D>> {
+        self.0.next().map(|(segment, file)| PinnedFile { segment, file })
+    }
+}
+
+/// One pinned segment, as a file that ends where the pinned part of it does, and that can only be read.
+#[derive(Debug)]
+pub struct PinnedFile<D: Disk> {
+    segment: PinnedSegment,
+    file: Arc<D::File>,
+}
+
+impl<D: Disk> PinnedFile<D> {
+    #[must_use]
+    pub const fn segment(&self) -> &PinnedSegment {
+        &self.segment
+    }
+}
+
+fn read_only() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "a pinned segment does not change")
+}
+
+impl<D: Disk> DiskFile for PinnedFile<D> {
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(read_only())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = self.segment.bytes.saturating_sub(offset);
+        let length = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.file.read_at(&mut buffer[..length], offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.segment.bytes)
+    }
+
+    fn set_len(&self, _: u64) -> io::Result<()> {
+        Err(read_only())
+    }
+
+    fn reserve(&self, _: u64) -> io::Result<()> {
+        Err(read_only())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -17,7 +17,7 @@ use lsm_tree::table::filter::standard_bloom::Builder as Bloom;
 use lsm_tree::{Cache, Checksum, SeqNo, Table};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,15 +34,48 @@ const CONTENTS_MAGIC: &[u8] = b"TOC!";
 const CONTENTS_BYTES_MAX: u64 = 64 << 10;
 /// The cache of a reader of the stored tables.
 const READ_CACHE_BYTES: u64 = 1 << 20;
+/// Bytes of a table that are read at once to verify it.
+const VERIFY_BYTES: usize = 1 << 20;
 /// The type of all checksums.
 const XXH3: u8 = 0;
 
-/// A table that the manifest names.
-struct TableFile {
+/// A table, as the manifest names it.
+#[derive(Clone, Debug)]
+pub struct TableFile {
     id: u64,
     path: PathBuf,
     /// The checksum of the whole file.
     checksum: u128,
+}
+
+impl TableFile {
+    pub(super) fn new(id: u64, path: &Path, checksum: u128) -> Self {
+        Self { id, path: path.to_owned(), checksum }
+    }
+
+    /// Reads the file completely and compares it with what was written. Calls `was_read` with the number of bytes after each
+    /// read, of at most 1 MiB.
+    ///
+    /// # Errors
+    /// `Damaged` when the file is missing or is not what was written; `Failed` with the error of the disk or of
+    /// `was_read`.
+    pub fn verify(&self, mut was_read: impl FnMut(usize) -> io::Result<()>) -> Result<(), StateError> {
+        let failed = |error: io::Error| missing_or(&self.path, &error);
+        let mut file = File::open(&self.path).map_err(failed)?;
+        let (mut hasher, mut buffer) = (Xxh3Default::new(), vec![0; VERIFY_BYTES]);
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => {
+                    hasher.update(&buffer[..read]);
+                    was_read(read).map_err(failed)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        if hasher.digest128() == self.checksum { Ok(()) } else { Err(damaged(&self.path)) }
+    }
 }
 
 /// Checks the manifest, and the end of each table that it names: a few small reads for each table.
@@ -82,29 +115,7 @@ pub(super) fn stored_tables(tree: &Path) -> Result<Vec<Table>, StateError> {
 
 /// Reads every table completely and compares it with what was written.
 pub(super) fn verify(tree: &Path) -> Result<(), StateError> {
-    for table in read_manifest(tree)? {
-        let hashed = File::open(&table.path).and_then(|mut file| {
-            let mut hasher = Hasher(Xxh3Default::new());
-            io::copy(&mut file, &mut hasher).map(|_| hasher.0.digest128())
-        });
-        if hashed.map_err(|error| missing_or(&table.path, &error))? != table.checksum {
-            return Err(damaged(&table.path));
-        }
-    }
-    Ok(())
-}
-
-struct Hasher(Xxh3Default);
-
-impl io::Write for Hasher {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    read_manifest(tree)?.iter().try_for_each(|table| table.verify(|_| Ok(())))
 }
 
 fn damaged(path: &Path) -> StateError {

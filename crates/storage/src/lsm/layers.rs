@@ -3,7 +3,7 @@
 //! The last two are immutable. In the active memtable, a snapshot's sequence number hides newer versions. So
 //! a reader that holds all three never sees a change, and the files of its tables stay until it is dropped.
 
-use super::check::{manifest_number, named_tables};
+use super::check::{TableFile, manifest_number, named_tables};
 use super::config::LsmConfig;
 use super::error::{state_error, view_error};
 use super::memtable::Memtable;
@@ -227,6 +227,11 @@ impl Tables {
     pub(super) fn of_newest_first(tables: Vec<Table>) -> Self {
         let (first_level_runs, runs) = (tables.len(), tables.into_iter().map(|table| vec![table]).collect());
         Self { version: 0, runs, first_level_runs, bytes: 0 }
+    }
+
+    pub(super) fn files(&self) -> Vec<TableFile> {
+        let tables = self.runs.iter().flatten();
+        tables.map(|table| TableFile::new(table.id(), &table.path, table.checksum().into_u128())).collect()
     }
 
     pub(super) fn version(&self) -> u64 {

@@ -39,6 +39,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use check::TableFile;
 pub use compact::LsmCompactor;
 pub use config::LsmConfig;
 pub use flush::LsmFlush;
@@ -216,6 +217,14 @@ impl LsmReader {
 
     fn snapshot(&self) -> Snapshot<'_> {
         Snapshot { active: &self.0.active, layers: &self.0.layers, seqno: self.0.seqno }
+    }
+}
+
+impl LsmReader {
+    /// The files of the tables that this reads. They stay as long as the reader does.
+    #[must_use]
+    pub fn table_files(&self) -> Vec<TableFile> {
+        self.0.layers.tables.files()
     }
 }
 

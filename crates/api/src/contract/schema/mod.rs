@@ -3,6 +3,7 @@
 
 mod backup;
 mod breaker;
+mod check;
 mod execution;
 mod limit;
 mod queue;
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 
 pub use backup::*;
 pub use breaker::*;
+pub use check::*;
 pub use execution::*;
 pub use limit::*;
 pub use queue::*;
