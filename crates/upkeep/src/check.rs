@@ -2,6 +2,7 @@
 
 use crate::error::{Result, UpkeepError};
 use crate::matching::Matching;
+use crate::place::Fetched;
 use crate::rows::ChunkOrder;
 use crate::segments;
 use format::header::SnapshotHeader;
@@ -58,8 +59,8 @@ impl Check {
     /// # Errors
     /// It is damaged.
     pub fn segment(&mut self, path: &Path, kind: CopyKind) -> Result<()> {
-        let matching = &mut self.matching;
-        let summary = segments::read(path, kind, self.order.header.store, |record, _| {
+        let (matching, file) = (&mut self.matching, Fetched::local(path));
+        let summary = segments::read(&file, kind, self.order.header.store, |record, _| {
             matching.body(record);
             Ok(())
         })?;

@@ -1,13 +1,14 @@
 //! What is done to a store from outside a running node: keep backups of it, restore one, and examine a data directory.
 //!
 //! ```text
-//!   node ──HTTP──▶ NewBackup ──▶ backup directory ──restore──▶ data directory ◀── examine
+//!   node ──HTTP──▶ NewBackup ──▶ directory, bucket or stream ──restore──▶ data directory ◀── examine
 //!                     checks          verify
 //! ```
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`backups`] | a directory with backups: adds one, lists, verifies and removes them |
+//! | [`place`] | where the files of backups are: a directory, a bucket, a stream |
 //! | [`log_archive`] | the entries between and after backups, in the same directory |
 //! | [`rows`], [`segments`] | check the parts of a backup |
 //! | [`matching`] | whether rows and bodies are about the same events |
@@ -25,8 +26,9 @@ pub mod doctor;
 mod error;
 pub mod log_archive;
 mod matching;
+pub mod place;
 pub mod restore;
 mod rows;
 mod segments;
 
-pub use error::{Result, UpkeepError};
+pub use error::{BucketCause, Result, UpkeepError};

@@ -132,7 +132,7 @@ fn choose(directory: &BackupDirectory, moment: &Moment) -> Result<Backup> {
     let is_before = |backup: &Backup| backup.manifest.cursor.parse::<Cursor>().is_ok_and(|at| at <= latest);
     let found = backups.into_iter().rfind(is_before);
     found.ok_or_else(|| UpkeepError::BeforeBackups {
-        path: directory.path().display().to_string(),
+        path: directory.shown().display().to_string(),
         oldest: oldest.unwrap_or_else(|| "none".to_owned()),
     })
 }
@@ -179,7 +179,7 @@ fn install(
     let store = target.store();
     let state = LsmState::open(&target.state_path(), store, LsmConfig::default())?;
     let mut install = Install::begin(state, target.bodies_disk()?, BodyOptions::new(store))?;
-    rows::read_all(&backup.row_files(), |rows| Ok(install.rows(rows)?))?;
+    rows::read_all(backup.row_files(), |rows| Ok(install.rows(rows)?))?;
     for segment in &backup.manifest.segments {
         install_segment(&mut install, backup, segment, header)?;
         install.sync_bodies()?;
@@ -197,8 +197,8 @@ fn install_segment(
     let state = install.state().reader();
     let mut liveness = Liveness::new(&state, FIRST)?;
     let (mut records, mut last) = (Vec::new(), Cursor::START);
-    let path = backup.segment_file(segment);
-    segments::read(&path, segment.kind(), header.store, |record, bytes| {
+    let file = backup.segment_file(segment)?;
+    segments::read(&file, segment.kind(), header.store, |record, bytes| {
         if segment.may_hold_removed && !liveness.is_live(record)? {
             return Ok(());
         }

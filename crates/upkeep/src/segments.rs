@@ -1,9 +1,9 @@
 //! The segments of a backup: copies of files with event bodies.
 
 use crate::error::{Result, UpkeepError};
+use crate::place::Fetched;
 use format::body::BodyRecord;
 use format::header::StoreId;
-use std::path::Path;
 use storage::bodies::{CopyKind, SegmentCopy, SegmentSummary};
 use storage::real_disk::RealFile;
 
@@ -12,19 +12,12 @@ use storage::real_disk::RealFile;
 /// # Errors
 /// It is damaged or cannot be read, or the error of `visit`.
 pub(crate) fn read(
-    path: &Path,
+    file: &Fetched,
     kind: CopyKind,
     store: StoreId,
     visit: impl FnMut(&BodyRecord<'_>, &[u8]) -> Result<()>,
 ) -> Result<SegmentSummary> {
-    let file = RealFile::open_to_read(path).map_err(|source| UpkeepError::io(path, source))?;
-    SegmentCopy::open(&path.display().to_string(), file, kind, store)?.records(visit)
-}
-
-/// Reads a copy completely.
-///
-/// # Errors
-/// It is damaged or cannot be read.
-pub(crate) fn check(path: &Path, kind: CopyKind, store: StoreId) -> Result<SegmentSummary> {
-    read(path, kind, store, |_, _| Ok(()))
+    let opened =
+        RealFile::open_to_read(file.path()).map_err(|source| UpkeepError::io(&file.shown, source))?;
+    SegmentCopy::open(&file.shown.display().to_string(), opened, kind, store)?.records(visit)
 }

@@ -31,7 +31,8 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The directory with backups; it is created if it does not exist
+    /// The directory with backups, which is created if it does not exist, or a bucket
+    #[arg(value_name = super::backup::PLACE)]
     directory: PathBuf,
     /// How long to wait when the node has nothing more
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
@@ -42,7 +43,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
-    let directory = BackupDirectory::create(&args.directory)?;
+    let directory = super::place::create(&args.directory)?;
     let through = global.run(async |client| {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
