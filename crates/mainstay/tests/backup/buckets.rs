@@ -161,6 +161,7 @@ fn one_process_at_a_time_changes_a_bucket_and_a_lock_that_was_left_is_taken_over
     let deadline = Instant::now() + Duration::from_secs(60);
     while !server.objects().iter().any(|object| object.ends_with(".log")) {
         assert!(Instant::now() < deadline, "nothing is archived");
+        node.run(&["append", "early", "t", "1"]).ok();
     }
     server.run_with_node(&node, &["archive", PLACE, "--once"]).fails(1, "another process is adding to");
     while server.run(&["backups", "list", PLACE, "--output", "jsonl"]).out.is_empty() {
