@@ -1,10 +1,9 @@
 //! Digests of files, in the form that `sha256sum` writes and checks.
 
 use crate::error::{Result, UpkeepError};
+use crate::place::Fetched;
 use ring::digest::{Context, SHA256};
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 
 const READ_BYTES: usize = 1 << 20;
 
@@ -16,9 +15,9 @@ pub(crate) fn of_bytes(bytes: &[u8]) -> String {
 }
 
 /// The SHA-256 of a file, in hex digits, and its length.
-pub(crate) fn of_file(path: &Path) -> Result<(String, u64)> {
-    let failed = |source| UpkeepError::io(path, source);
-    let mut file = File::open(path).map_err(failed)?;
+pub(crate) fn of_file(file: &Fetched) -> Result<(String, u64)> {
+    let failed = |source| UpkeepError::io(&file.shown, source);
+    let mut file = file.open()?;
     let (mut context, mut length, mut buffer) = (Context::new(&SHA256), 0, vec![0; READ_BYTES]);
     loop {
         let read = file.read(&mut buffer).map_err(failed)?;

@@ -21,11 +21,20 @@ pub enum UpkeepError {
     /// Another process is adding or removing a backup.
     #[error("another process is adding to {path}")]
     InUse { path: String },
+    /// A bucket cannot be used.
+    #[error("{bucket}: {what}")]
+    Bucket { bucket: String, what: String, cause: BucketCause },
+    /// A stream is not one with a backup.
+    #[error("{stream} is not a stream that `mainstay backup -` has written to its end: it has {what}")]
+    NotAStream { stream: String, what: String },
     /// A newer version of the program has written it.
     #[error("{path} has layout {found}, which this version of Mainstay does not know")]
     Newer { path: String, found: u32 },
     #[error("{path} holds no backup `{name}`; it has {known}")]
     Unknown { path: String, name: String, known: String },
+    /// A backup of another store has the name of the one that was to be added: they are of the same millisecond.
+    #[error("{path} holds a backup `{name}` of another store")]
+    Taken { path: String, name: String },
     /// The wanted moment is before all backups.
     #[error("no backup in {path} is from before that moment; the oldest is {oldest}")]
     BeforeBackups { path: String, oldest: String },
@@ -54,6 +63,23 @@ pub enum UpkeepError {
     State(#[from] StateError),
     #[error("the state cannot be read: {0}")]
     View(#[from] model::ViewError),
+}
+
+/// What to do about a bucket that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketCause {
+    /// Credentials, a region or a URL are missing or cannot be read.
+    Settings,
+    /// The store does not accept the credentials, or they may not do this.
+    Denied,
+    /// There is no such bucket.
+    Missing,
+    /// The store cannot be reached, or does not respond.
+    Unreachable,
+    /// The store has failed, or has responded with something unexpected.
+    Failed,
+    /// The store cannot do what is needed.
+    Unsupported,
 }
 
 impl UpkeepError {

@@ -1,13 +1,14 @@
 //! What is done to a store from outside a running node: keep backups of it, restore one, and examine a data directory.
 //!
 //! ```text
-//!   node ──HTTP──▶ NewBackup ──▶ backup directory ──restore──▶ data directory ◀── examine
+//!   node ──HTTP──▶ NewBackup ──▶ directory, bucket or stream ──restore──▶ data directory ◀── examine
 //!                     checks          verify
 //! ```
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`backups`] | a directory with backups: adds one, lists, verifies and removes them |
+//! | [`place`] | where the files of backups are: a directory, a bucket, a stream |
 //! | [`log_archive`] | the entries between and after backups, in the same directory |
 //! | [`subject_keys`] | the copy of the keys that events are sealed with, in the same directory |
 //! | [`rows`], [`segments`] | check the parts of a backup |
@@ -28,10 +29,11 @@ mod error;
 mod finding;
 pub mod log_archive;
 mod matching;
+pub mod place;
 pub mod restore;
 mod rows;
 mod segments;
 pub mod subject_keys;
 
-pub use error::{Result, UpkeepError};
+pub use error::{BucketCause, Result, UpkeepError};
 pub use finding::Finding;

@@ -27,12 +27,17 @@ pub(crate) struct Matching {
 
 /// Events, whatever their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Sum {
-    events: u64,
-    hashes: u64,
+pub(crate) struct Sum {
+    pub(crate) events: u64,
+    pub(crate) hashes: u64,
 }
 
 impl Sum {
+    /// Adds the event of a body.
+    pub(crate) fn add_body(&mut self, record: &BodyRecord<'_>) {
+        self.add(record.slot, record.position, record.revision);
+    }
+
     fn add(&mut self, slot: Slot, position: Position, revision: Revision) {
         self.events += 1;
         // Positions are unique, so a sum of mixed positions and revisions tells sets of events apart.
@@ -69,12 +74,22 @@ impl Matching {
 
     /// Takes a body.
     pub(crate) fn body(&mut self, record: &BodyRecord<'_>) {
-        let is_kept = self.removed.is_empty() || {
+        if self.is_kept(record) {
+            self.bodies.add_body(record);
+        }
+    }
+
+    /// Takes the bodies of a segment, of which the kept ones were summed up.
+    pub(crate) fn bodies(&mut self, kept: Sum) {
+        self.bodies.events += kept.events;
+        self.bodies.hashes = self.bodies.hashes.wrapping_add(kept.hashes);
+    }
+
+    /// Whether the event of a body was not removed, by the rows.
+    pub(crate) fn is_kept(&self, record: &BodyRecord<'_>) -> bool {
+        self.removed.is_empty() || {
             let stream = self.names.hash_one((record.slot, record.namespace, record.stream));
             self.removed.get(&stream).is_none_or(|first| record.revision >= *first)
-        };
-        if is_kept {
-            self.bodies.add(record.slot, record.position, record.revision);
         }
     }
 

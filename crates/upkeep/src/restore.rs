@@ -9,7 +9,6 @@ use crate::error::{Result, UpkeepError};
 use crate::log_archive::{LogArchive, Stretch, StretchEnd};
 use crate::{rows, segments};
 use format::header::{SnapshotHeader, StoreId, SubjectKeysHeader};
-use format::subject_key::RECORDS_AT;
 use model::{Cursor, GroupId, Slot, SlotRange, Wall};
 use node::replay::Replay;
 use shard::query::{self, Liveness};
@@ -135,7 +134,7 @@ fn choose(directory: &BackupDirectory, moment: &Moment) -> Result<Backup> {
     let is_before = |backup: &Backup| backup.manifest.cursor.parse::<Cursor>().is_ok_and(|at| at <= latest);
     let found = backups.into_iter().rfind(is_before);
     found.ok_or_else(|| UpkeepError::BeforeBackups {
-        path: directory.path().display().to_string(),
+        path: directory.shown().display().to_string(),
         oldest: oldest.unwrap_or_else(|| "none".to_owned()),
     })
 }
@@ -182,7 +181,7 @@ fn install(
     let store = target.store();
     let state = LsmState::open(&target.state_path(), store, LsmConfig::default())?;
     let mut install = Install::begin(state, target.bodies_disk()?, BodyOptions::new(store))?;
-    rows::read_all(&backup.row_files(), |rows| Ok(install.rows(rows)?))?;
+    rows::read_all(backup.row_files(), |rows| Ok(install.rows(rows)?))?;
     for segment in &backup.manifest.segments {
         install_segment(&mut install, backup, segment, header)?;
         install.sync_bodies()?;
@@ -200,8 +199,8 @@ fn install_segment(
     let state = install.state().reader();
     let mut liveness = Liveness::new(&state, FIRST)?;
     let (mut records, mut last) = (Vec::new(), Cursor::START);
-    let path = backup.segment_file(segment);
-    segments::read(&path, segment.kind(), header.store, |record, bytes| {
+    let file = backup.segment_file(segment)?;
+    segments::read(&file, segment.kind(), header.store, |record, bytes| {
         if segment.may_hold_removed && !liveness.is_live(record)? {
             return Ok(());
         }
@@ -224,14 +223,11 @@ fn restore_keys(
     replay: &Replay<RealDisk, LsmState>,
     target: &DataDirectory,
 ) -> Result<()> {
-    let Some((path, _)) = directory.subject_keys(header.store)? else { return Ok(()) };
-    let bytes = std::fs::read(&path).map_err(|source| UpkeepError::io(&path, source))?;
-    let (keys, records) = (SubjectKeysHeader::decode(&bytes), bytes.get(RECORDS_AT..).unwrap_or_default());
-    let keys = keys.map_err(|error| UpkeepError::damaged(&path, error))?;
-    let keys = SubjectKeysHeader { store: target.store(), ..keys };
+    let Some(copied) = directory.subject_keys(header.store)? else { return Ok(()) };
+    let keys = SubjectKeysHeader { store: target.store(), ..copied.header };
     let target = target.path();
-    file::write_whole(target, &file::whole(&keys, records))
-        .map_err(|source| UpkeepError::io(target, source))?;
+    let whole = file::whole(&keys, &copied.records);
+    file::write_whole(target, &whole).map_err(|source| UpkeepError::io(target, source))?;
     let erased = query::erased_keys(replay.install.state(), FIRST)?;
     Ok(file::erase_all(&target.join(file::NAME), &erased)?)
 }

@@ -1,9 +1,9 @@
 //! The rows of a backup: files that together hold a header and the chunks of a state, in order.
 
 use crate::error::{Result, UpkeepError};
+use crate::place::Fetched;
 use format::header::SnapshotHeader;
 use format::snapshot::{CHUNK_HEADER_BYTES, ChunkHeader, Following, KeyAndValue};
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -67,13 +67,16 @@ impl ChunkOrder {
 /// # Errors
 /// A file cannot be read or is damaged, or the error of `visit`.
 pub(crate) fn read_all(
-    files: &[PathBuf],
+    files: impl Iterator<Item = Result<Fetched>>,
     mut visit: impl FnMut(&[KeyAndValue<'_>]) -> Result<()>,
 ) -> Result<SnapshotHeader> {
     let mut order: Option<ChunkOrder> = None;
-    for path in files {
-        let failed = |source| UpkeepError::io(path, source);
-        let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
+    let mut last = PathBuf::from("the backup");
+    for file in files {
+        let fetched = file?;
+        last.clone_from(&fetched.shown);
+        let path = &fetched.shown;
+        let mut file = BufReader::with_capacity(1 << 20, fetched.open()?);
         let order = match &mut order {
             Some(order) => order,
             none => none.insert(ChunkOrder::new(read_header(path, &mut file)?)),
@@ -88,10 +91,7 @@ pub(crate) fn read_all(
     }
     match order {
         Some(order) if order.is_whole() => Ok(order.header),
-        _ => {
-            let last = files.last().map_or(Path::new("the backup"), PathBuf::as_path);
-            Err(UpkeepError::damaged(last, "its last rows are missing"))
-        }
+        _ => Err(UpkeepError::damaged(&last, "its last rows are missing")),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The segments of a backup: copies of files with event bodies.
 
 use crate::error::{Result, UpkeepError};
+use crate::place::Fetched;
 use format::body::BodyRecord;
 use format::header::StoreId;
-use std::path::Path;
 use storage::bodies::{CopyKind, SegmentCopy, SegmentSummary};
 use storage::disk::DiskFile;
 use storage::real_disk::RealFile;
@@ -13,13 +13,14 @@ use storage::real_disk::RealFile;
 /// # Errors
 /// It is damaged or cannot be read, or the error of `visit`.
 pub(crate) fn read(
-    path: &Path,
+    file: &Fetched,
     kind: CopyKind,
     store: StoreId,
     visit: impl FnMut(&BodyRecord<'_>, &[u8]) -> Result<()>,
 ) -> Result<SegmentSummary> {
-    let file = RealFile::open_to_read(path).map_err(|source| UpkeepError::io(path, source))?;
-    read_file(&path.display().to_string(), file, kind, store, visit)
+    let opened =
+        RealFile::open_to_read(file.path()).map_err(|source| UpkeepError::io(&file.shown, source))?;
+    read_file(&file.shown.display().to_string(), opened, kind, store, visit)
 }
 
 /// Reads a segment, or a copy of one, completely, and calls `visit` with each record and its bytes.
@@ -34,12 +35,4 @@ pub(crate) fn read_file(
     visit: impl FnMut(&BodyRecord<'_>, &[u8]) -> Result<()>,
 ) -> Result<SegmentSummary> {
     SegmentCopy::open(name, file, kind, store)?.records(visit)
-}
-
-/// Reads a copy completely.
-///
-/// # Errors
-/// It is damaged or cannot be read.
-pub(crate) fn check(path: &Path, kind: CopyKind, store: StoreId) -> Result<SegmentSummary> {
-    read(path, kind, store, |_, _| Ok(()))
 }

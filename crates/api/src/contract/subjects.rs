@@ -30,7 +30,7 @@ pub(super) const COPY: Description = Description {
     access: Access::admin(Scope::Store),
     tag: Tag::Subjects,
     summary: "Copy the keys of subjects",
-    description: "Returns the header of the file of keys, the number of erased keys (4 bytes, little-endian), and up to 8,192 records of 128 bytes after a key. Keys are wrapped: they are of use only with the operator's key. `mainstay backup` and `mainstay archive` keep such a copy.",
+    description: "Returns the header of the file of keys, the last key and the number of erased keys (4 bytes each, little-endian), and up to 8,192 records of 128 bytes after a key. Keys are wrapped: they are of use only with the operator's key. `mainstay backup` and `mainstay archive` keep such a copy.",
     parameters: &[&AFTER_KEY, &STORE],
     request: &[],
     response: Response {

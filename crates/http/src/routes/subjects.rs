@@ -47,21 +47,22 @@ where
     }
 }
 
-/// The header of the file of keys, how many keys are erased, and records after one.
+/// The header of the file of keys, the last key, how many are erased, and records after one.
 pub(super) async fn copy(context: &Context, parts: &request::Parts) -> Result {
     let after = query::subject_key(parts.uri.query())?;
     let keys = keys(context)?.clone();
     let read = move |_: &runtime::Snapshot| {
-        let erased = keys.count().erased;
+        let count = keys.count();
         Ok(keys
             .records(after, limits::SUBJECT_KEYS_COPIED_MAX)
-            .map(|(header, records)| (header, erased, records)))
+            .map(|(header, records)| (header, count, records)))
     };
     let copied = context.handle.read(read).await.map_err(|error| crate::unavailable::read_problem(&error))?;
     match copied {
-        Ok((header, erased, records)) => {
+        Ok((header, count, records)) => {
             let mut out = header.encode();
-            out.extend_from_slice(&erased.to_le_bytes());
+            out.extend_from_slice(&count.last.0.to_le_bytes());
+            out.extend_from_slice(&count.erased.to_le_bytes());
             out.extend_from_slice(&records);
             Ok(response::whole(BYTES, out))
         }

@@ -25,13 +25,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use upkeep::UpkeepError;
 use upkeep::backups::{BackupDirectory, Reuse};
 use upkeep::log_archive::LogArchiveWriter;
+use upkeep::subject_keys::KeysState;
 
 /// The longest wait for a node that does not respond.
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The directory with backups; it is created if it does not exist
+    /// The directory with backups, which is created if it does not exist, or a bucket
+    #[arg(value_name = super::backup::PLACE)]
     directory: PathBuf,
     /// How long to wait when the node has nothing more
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
@@ -42,7 +44,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
-    let directory = BackupDirectory::create(&args.directory)?;
+    let directory = super::place::create(&args.directory)?;
     let through = global.run(async |client| {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -105,6 +107,8 @@ struct Archiving {
     missed: u32,
     /// Whether the last attempt to ask the node has failed.
     is_out: bool,
+    /// What the copy of the subject keys has.
+    keys: Option<KeysState>,
 }
 
 impl Archiving {
@@ -112,8 +116,9 @@ impl Archiving {
         let store = identify(&client).await?;
         let writer = Some(directory.log_archive(store).writer()?);
         let (copying, is_copying, missed, is_out) = (None, false, 0, false);
+        let keys = None;
         let mut archiving =
-            Self { client, directory, store, writer, every, copying, is_copying, missed, is_out };
+            Self { client, directory, store, writer, every, copying, is_copying, missed, is_out, keys };
         let base = match archiving.newest_backup()? {
             None => archiving.back_up().await?,
             Some(base) => base,
@@ -155,7 +160,7 @@ impl Archiving {
         if piece.is_empty() {
             return Ok(Added::Nothing);
         }
-        copy_keys(&self.client, &self.directory, self.store).await?;
+        self.keys = copy_keys(&self.client, &self.directory, self.store, self.keys).await?;
         if let Some(writer) = self.writer.take() {
             self.writer = Some(writer.append(&piece)?);
         }

@@ -6,6 +6,7 @@
 use super::Global;
 use super::failure::{Class, Failure, Result};
 use super::output::{Align, Output, print_list, stdout};
+use super::place;
 use clap::Subcommand;
 use format::header::{SnapshotHeader, StoreId};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,17 +18,26 @@ use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::time::Instant;
-use upkeep::UpkeepError;
+use std::time::{Duration, Instant};
 use upkeep::backups::{
     Added, Backup, BackupDirectory, Begun, Locked, Missing, NewBackup, Reuse, SegmentFile, VerifiedArchive,
 };
 use upkeep::log_archive::StretchEnd;
-use upkeep::subject_keys::Taken;
+use upkeep::subject_keys::{Examined, KeysState, SentKeys, Taken};
+use upkeep::{BucketCause, UpkeepError};
+
+/// How places with backups are named on the command line.
+pub(super) const PLACE: &str = "DIRECTORY|s3://BUCKET/PREFIX";
+const PLACE_OR_STREAM: &str = "DIRECTORY|s3://BUCKET/PREFIX|-";
+/// No node has a key after this.
+const NO_KEY: u32 = 999_999_999;
+/// How long to wait for another process that copies keys.
+const KEYS_WAIT: Duration = Duration::from_millis(50);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The directory for backups; it is created if it does not exist
+    /// A directory, which is created if it does not exist; a bucket; or `-` for a tar stream on standard output
+    #[arg(value_name = PLACE_OR_STREAM)]
     directory: PathBuf,
     /// Read files again that earlier backups have copied, and copy those that are damaged again
     #[arg(long)]
@@ -36,16 +46,21 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the backups in a directory
-    List { directory: PathBuf },
+    /// List the backups in a directory or a bucket
+    List {
+        #[arg(value_name = PLACE)]
+        directory: PathBuf,
+    },
     /// Read backups completely and compare everything with its checksums
     Verify {
+        #[arg(value_name = PLACE)]
         directory: PathBuf,
         /// Only this backup
         name: Option<String>,
     },
     /// Remove all backups but the newest, and files that no other backup needs
     Prune {
+        #[arg(value_name = PLACE)]
         directory: PathBuf,
         /// How many backups to keep
         #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
@@ -54,7 +69,8 @@ pub(crate) enum Command {
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
-    let directory = BackupDirectory::create(&args.directory)?;
+    let is_stream = place::is_stream(&args.directory);
+    let directory = if is_stream { place::stream()? } else { place::create(&args.directory)? };
     let locked = directory.lock()?;
     let reuse = if args.verify { Reuse::Verify } else { Reuse::Trust };
     let began = Instant::now();
@@ -63,8 +79,15 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
         copy_and_end(&client, &directory, &locked, held, reuse).await
     })?;
     let seconds = began.elapsed().as_secs_f64();
-    let mut out = stdout();
-    match (added, global.output) {
+    if is_stream {
+        // The stream is on standard output.
+        return say(&mut std::io::stderr().lock(), global.output, added, seconds);
+    }
+    say(&mut stdout(), global.output, added, seconds)
+}
+
+fn say(out: &mut impl Write, output: Output, copied: Copied, seconds: f64) -> Result {
+    match (copied, output) {
         (Copied::Unchanged(name), Output::Table) => {
             writeln!(out, "{name}: nothing has happened since this backup")?;
         }
@@ -139,6 +162,7 @@ async fn copy(
         bytes: segment.bytes,
         sealed: segment.sealed,
         may_hold_removed: segment.may_hold_removed,
+        holds: None,
     });
     let header = from_hex(&backup.header);
     let mut new = match directory.begin(locked, &header, &backup.time, segments.collect())? {
@@ -159,30 +183,47 @@ async fn copy(
     for missing in new.missing(directory, reuse)? {
         match copy_segment(client, &id, &mut new, &missing, &bar).await {
             Err(Attempt::Damaged(_)) if missing.from > 0 => {
-                let whole = Missing { from: 0, ..missing };
-                copy_segment(client, &id, &mut new, &whole, &bar).await?;
+                copy_segment(client, &id, &mut new, &missing.whole(), &bar).await?;
             }
             other => other?,
         }
     }
-    copy_keys(client, directory, store).await?;
+    copy_keys(client, directory, store, None).await?;
     bar.set_message("checking");
-    let added = new.finish()?;
+    let added = new.finish(locked)?;
     bar.finish_and_clear();
     Ok(Copied::Added(added))
 }
 
-/// Brings the copy of the subject keys up to date. Nothing is to be kept that is sealed with keys that the copy does not have, so
-/// this comes after it was read from the node, and before it is kept.
-pub(super) async fn copy_keys(client: &Client, directory: &BackupDirectory, store: StoreId) -> Result {
-    let mut copy = directory.keys_copy(store)?;
+/// Brings the copy of the subject keys up to date, and says what it has then. Nothing is to be kept that is sealed with keys
+/// that the copy does not have, so this comes after that was read from the node, and before it is kept. `known`: what the
+/// copy had the last time.
+pub(super) async fn copy_keys(
+    client: &Client,
+    directory: &BackupDirectory,
+    store: StoreId,
+    known: Option<KeysState>,
+) -> Result<Option<KeysState>> {
+    let sent = match client.subject_keys(NO_KEY).await {
+        Err(error) if error.code() == Some("no_subject_keys") => return Ok(None),
+        sent => sent?,
+    };
+    let state = SentKeys::read(&sent)?.state;
+    if known == Some(state) {
+        return Ok(known);
+    }
+    let mut copy = loop {
+        match directory.keys_copy(store) {
+            // Another process brings it up to date.
+            Err(UpkeepError::InUse { .. }) => tokio::time::sleep(KEYS_WAIT).await,
+            copy => break copy?,
+        }
+    };
     loop {
-        let sent = match client.subject_keys(copy.after().0).await {
-            Err(error) if error.code() == Some("no_subject_keys") => return Ok(()),
-            sent => sent?,
-        };
-        if copy.take(&sent)? == Taken::All {
-            return Ok(copy.finish()?);
+        let sent = client.subject_keys(copy.after().0).await?;
+        if copy.take(&SentKeys::read(&sent)?)? == Taken::All {
+            copy.finish()?;
+            return Ok(Some(state));
         }
     }
 }
@@ -261,13 +302,11 @@ pub(super) fn from_hex(text: &str) -> Vec<u8> {
 
 pub(crate) fn manage(global: &Global, command: &Command) -> Result {
     match command {
-        Command::List { directory } => list(global, &BackupDirectory::open(directory)?),
-        Command::Verify { directory, name } => {
-            verify(global, &BackupDirectory::open(directory)?, name.as_deref())
-        }
+        Command::List { directory } => list(global, &place::open(directory)?),
+        Command::Verify { directory, name } => verify(global, &place::open(directory)?, name.as_deref()),
         Command::Prune { directory, keep } => {
             let keep = usize::try_from(*keep).unwrap_or(usize::MAX);
-            let pruned = BackupDirectory::open(directory)?.prune(keep)?;
+            let pruned = place::open(directory)?.prune(keep)?;
             let mut out = stdout();
             if global.output == Output::Table {
                 let removed = pruned.backups.len();
@@ -396,14 +435,15 @@ fn verify_keys(
     for store in stores {
         match (directory.subject_keys(store), global.output) {
             (Ok(None), _) => {}
-            (Ok(Some((_, keys))), Output::Table) => {
-                writeln!(out, "subject keys of {store}: {} whole, {} erased", keys.kept, keys.erased)?;
+            (Ok(Some(keys)), Output::Table) => {
+                let Examined { kept, erased, .. } = keys.examined;
+                writeln!(out, "subject keys of {store}: {kept} whole, {erased} erased")?;
             }
-            (Ok(Some((_, keys))), _) => writeln!(
-                out,
-                "{}",
-                json!({"subject_keys": store.to_string(), "whole": true, "kept": keys.kept, "erased": keys.erased})
-            )?,
+            (Ok(Some(keys)), _) => {
+                let (store, Examined { kept, erased, .. }) = (store.to_string(), keys.examined);
+                let whole = json!({"subject_keys": store, "whole": true, "kept": kept, "erased": erased});
+                writeln!(out, "{whole}")?;
+            }
             (Err(error), Output::Table) => {
                 damaged += 1;
                 writeln!(out, "subject keys of {store}: {error}")?;
@@ -434,6 +474,8 @@ impl From<UpkeepError> for Failure {
                 Some("Nothing was changed. `mainstay backups list DIRECTORY` says what there is."),
             ),
             UpkeepError::InUse { .. } => (Class::Local, Some("Wait until it has ended.")),
+            UpkeepError::Bucket { cause, .. } => of_bucket(*cause),
+            UpkeepError::NotAStream { .. } => (Class::Local, Some("Nothing was changed.")),
             UpkeepError::Newer { .. } => {
                 (Class::Local, Some("Use the version that wrote it, or a newer one."))
             }
@@ -450,5 +492,28 @@ impl From<UpkeepError> for Failure {
             Some(advice) => failure.advice(advice),
             None => failure,
         }
+    }
+}
+
+/// The exit status and the advice for a bucket that cannot be used.
+const fn of_bucket(cause: BucketCause) -> (Class, Option<&'static str>) {
+    match cause {
+        BucketCause::Settings => (
+            Class::Usage,
+            Some(
+                "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION say who asks; AWS_ENDPOINT_URL names a store other \
+                 than Amazon's.",
+            ),
+        ),
+        BucketCause::Missing => (Class::Usage, Some("Check its name and AWS_REGION, or create it first.")),
+        BucketCause::Denied => (
+            Class::Refused,
+            Some("Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do with the bucket."),
+        ),
+        BucketCause::Unreachable => {
+            (Class::Unreachable, Some("Check AWS_ENDPOINT_URL and AWS_REGION, and the network."))
+        }
+        BucketCause::Failed => (Class::Unavailable, Some("Run the command again: it goes on where it was.")),
+        BucketCause::Unsupported => (Class::Local, Some("Use another store, or a directory of backups.")),
     }
 }

@@ -13,7 +13,7 @@
 //! | [`erase`] | makes the events of a subject unreadable |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`status`] | whether a node is ready |
-//! | [`backup`], [`restore`] | keep backups, restore one |
+//! | [`backup`], [`restore`], [`place`] | keep backups, restore one; where they are |
 //! | [`check`], [`doctor`] | examine a running node, or a data directory |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`certs`] | makes certificates to try TLS with |
@@ -40,6 +40,7 @@ mod import;
 pub(crate) mod lease;
 mod limits;
 pub(crate) mod output;
+mod place;
 mod queues;
 pub(crate) mod reactions;
 pub(crate) mod read;
@@ -222,18 +223,20 @@ pub(crate) enum Command {
     /// cursors do not work there. `mainstay backup` makes a copy that keeps cursors and recorded times, and everything
     /// else that the store holds.
     Export(export::Args),
-    /// Copy everything that a running node holds into a directory of backups
+    /// Copy everything that a running node holds into a directory of backups, a bucket or a stream
     ///
-    /// Each backup is complete, and copies only what the directory does not have yet. An interrupted backup is begun again,
-    /// and goes on with what it has copied. Writes to the node go on.
+    /// Each backup is complete, and copies only what the directory or the bucket does not have yet. An interrupted backup is
+    /// begun again, and goes on with what it has copied. Writes to the node go on. To `-`, one backup is written as a tar
+    /// stream, for `mainstay restore`. Who may use a bucket, and where it is, is told by AWS_ACCESS_KEY_ID,
+    /// AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL, as other tools for S3 read them.
     Backup(backup::Args),
-    /// Keep everything that happens on a node, while it happens, in a directory of backups
+    /// Keep everything that happens on a node, while it happens, in a directory of backups or a bucket
     ///
     /// With it, `mainstay restore --to` makes a store as of any moment since the oldest backup, and what is lost with the
     /// node's machine is what happened in the last second or two. A backup is taken if the directory has none. Run it as a service on
     /// another machine than the node. It goes on where it was interrupted.
     Archive(archive::Args),
-    /// List, verify or remove backups in a directory
+    /// List, verify or remove backups in a directory or a bucket
     Backups {
         #[command(subcommand)]
         command: backup::Command,

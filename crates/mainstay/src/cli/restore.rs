@@ -3,24 +3,25 @@
 use super::Global;
 use super::failure::{Failure, Result};
 use super::output::{Output, stdout};
+use super::place;
 use api::time;
 use model::Wall;
 use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
-use upkeep::backups::BackupDirectory;
 use upkeep::log_archive::StretchEnd;
 use upkeep::restore::{Moment, Restored, restore};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The directory with backups
+    /// The directory or bucket with backups; a file that `mainstay backup -` has written; or `-` for standard input
+    #[arg(value_name = "DIRECTORY|s3://BUCKET/PREFIX|FILE|-")]
     directory: PathBuf,
     /// The data directory to make: it must not exist, or be empty
     #[arg(long)]
     data: PathBuf,
     /// As of which moment: a time such as 2026-11-30T01:10:00Z, the end of its millisecond, or the cursor of an event.
-    /// By default, everything that the directory has
+    /// By default, everything that the place has
     #[arg(long, value_name = "TIME|CURSOR", conflicts_with = "backup")]
     to: Option<String>,
     /// As of the end of this backup
@@ -30,7 +31,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let moment = moment(args)?;
-    let restored = restore(&BackupDirectory::open(&args.directory)?, &moment, &args.data)?;
+    let source = place::source(&args.directory, &args.data)?;
+    let restored = restore(&source.directory, &moment, &args.data)?;
+    drop(source);
     let mut out = stdout();
     let (data, Restored { store, from, through, .. }) = (args.data.display(), &restored);
     let (backup, events, rows, replayed) =

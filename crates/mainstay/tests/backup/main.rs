@@ -1,5 +1,5 @@
-//! Backups of a running node with the real binary: what is restored, what a second backup copies, and what happens when
-//! files are damaged or processes are killed.
+//! Backups of a running node with the real binary, in a directory, a bucket and a stream: what is restored, what a second
+//! backup copies, and what happens when files are damaged or processes are killed.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,14 +9,19 @@
 )]
 
 mod archive;
+mod buckets;
 mod damage;
 mod drill;
 mod kills;
 #[path = "../node/mod.rs"]
 mod node;
 mod own_checks;
+#[path = "../python/mod.rs"]
+mod python;
 mod readers;
 mod rights;
+mod seaweed;
+mod stream;
 mod subjects;
 
 use node::{Node, Ran, mainstay, run};

@@ -2,9 +2,10 @@
 
 use super::{PART_SUFFIX, SEGMENT_SUFFIX, SEGMENTS_PREFIX};
 use crate::error::{Result, UpkeepError};
+use crate::matching::Sum;
+use crate::place::Fetched;
 use format::header::StoreId;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 use storage::bodies::CopyKind;
 
 /// The newest form that this program writes and reads.
@@ -43,6 +44,31 @@ pub struct SegmentFile {
     pub sealed: bool,
     /// It may hold events that were removed. They are not restored.
     pub may_hold_removed: bool,
+    /// What it holds, removed events included, so that a later backup need not read it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<Holds>,
+}
+
+/// The events of a segment, summed up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holds {
+    pub events: u64,
+    /// A sum of hashes of them, in hex digits.
+    pub hashes: String,
+}
+
+impl From<Sum> for Holds {
+    fn from(sum: Sum) -> Self {
+        Self { events: sum.events, hashes: format!("{:016x}", sum.hashes) }
+    }
+}
+
+impl Holds {
+    /// `None` if it is not what this program writes.
+    pub(super) fn sum(&self) -> Option<Sum> {
+        let hashes = u64::from_str_radix(&self.hashes, 16).ok()?;
+        Some(Sum { events: self.events, hashes })
+    }
 }
 
 impl SegmentFile {
@@ -54,6 +80,15 @@ impl SegmentFile {
     /// The name of the shared file. The length is part of it: after a crash, a node may end a segment elsewhere.
     pub(super) fn shared_name(&self) -> String {
         format!("{}-{:x}{SEGMENT_SUFFIX}", self.segment, self.bytes)
+    }
+
+    /// What it is called in its place, for a backup whose own files are in this folder.
+    pub(super) fn name_in_place(&self, store: &str, folder: &str) -> String {
+        if self.sealed {
+            format!("{SEGMENTS_PREFIX}{store}/{}", self.shared_name())
+        } else {
+            format!("{folder}/{}{PART_SUFFIX}", self.segment)
+        }
     }
 
     /// Where it is, seen from the backup's directory.
@@ -75,10 +110,10 @@ impl SegmentFile {
 }
 
 impl Manifest {
-    pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| UpkeepError::io(path, source))?;
+    pub(super) fn read(file: &Fetched) -> Result<Self> {
+        let path = &file.shown;
         let manifest: Self =
-            serde_json::from_slice(&bytes).map_err(|error| UpkeepError::damaged(path, error))?;
+            serde_json::from_slice(&file.bytes()?).map_err(|error| UpkeepError::damaged(path, error))?;
         if manifest.form > FORM {
             return Err(UpkeepError::Newer { path: path.display().to_string(), found: manifest.form });
         }
@@ -113,6 +148,7 @@ mod tests {
             bytes: 512,
             sealed: true,
             may_hold_removed: false,
+            holds: None,
         };
         let manifest = Manifest {
             form: FORM,
@@ -130,7 +166,7 @@ mod tests {
         let path = scratch.path().join("manifest.json");
         let read = |manifest: &Manifest| {
             std::fs::write(&path, serde_json::to_vec(manifest).unwrap()).unwrap();
-            Manifest::read(&path)
+            Manifest::read(&Fetched::local(&path))
         };
         read(&manifest).unwrap();
         for (state, segment_name, store) in [

@@ -31,21 +31,20 @@ pub use verify::{Verified, VerifiedArchive};
 
 use crate::error::{Result, UpkeepError};
 use crate::log_archive::LogArchive;
+use crate::place::TarStream;
+use crate::place::{Fetched, Lock, Objects, Place, STAGED_EXTENSION};
 use format::header::StoreId;
 use model::Index;
-use rustix::fs::{FlockOperation, flock};
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 const MARKER: &str = "BACKUPS";
 const LAYOUT: u32 = 1;
-const LOCK: &str = "LOCK";
 const HELD_AS: &str = "HELD_AS";
-const UNFINISHED: &str = "unfinished";
-const REMOVED_PREFIX: &str = "removed-";
 const SEGMENTS_PREFIX: &str = "segments-";
 const LOST_AND_FOUND: &str = "lost+found";
 pub(crate) const MANIFEST: &str = "manifest.json";
@@ -56,13 +55,13 @@ pub(crate) const PART_SUFFIX: &str = ".part";
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct BackupDirectory {
-    path: PathBuf,
+    place: Place,
 }
 
 /// The right to change the directory, until it is dropped.
 #[derive(Debug)]
 pub struct Locked {
-    _lock: File,
+    lock: Lock,
 }
 
 /// A backup in the directory.
@@ -70,7 +69,7 @@ pub struct Locked {
 pub struct Backup {
     pub name: String,
     pub manifest: Manifest,
-    path: PathBuf,
+    place: Place,
 }
 
 /// What removing backups has done.
@@ -84,19 +83,40 @@ pub struct Pruned {
 }
 
 impl BackupDirectory {
+    pub(crate) const fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Opens a directory of backups.
     ///
     /// # Errors
     /// [`UpkeepError`]: there is none.
     pub fn open(path: &Path) -> Result<Self> {
-        match std::fs::read_to_string(path.join(MARKER)) {
-            Ok(text) => check_layout(path, &text)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(UpkeepError::NoBackups { path: path.display().to_string() });
-            }
-            Err(error) => return Err(UpkeepError::io(path, error)),
-        }
-        Ok(Self { path: path.to_owned() })
+        Self::open_as(path, path)
+    }
+
+    /// Opens a directory of backups that is called otherwise in messages.
+    ///
+    /// # Errors
+    /// [`UpkeepError`]: there is none.
+    pub fn open_as(path: &Path, shown: &Path) -> Result<Self> {
+        Self::open_at(Place::Directory { path: path.to_owned(), shown: shown.to_owned() })
+    }
+
+    /// Opens a directory of backups in a bucket.
+    ///
+    /// # Errors
+    /// [`UpkeepError`]: there is none, or the bucket cannot be used.
+    pub fn open_bucket(objects: Arc<dyn Objects>) -> Result<Self> {
+        Self::open_at(Place::Bucket { objects, staging: staging()? })
+    }
+
+    fn open_at(place: Place) -> Result<Self> {
+        let Some(marker) = place.fetch(MARKER)? else {
+            return Err(UpkeepError::NoBackups { path: place.shown().display().to_string() });
+        };
+        check_layout(&marker)?;
+        Ok(Self { place })
     }
 
     /// Opens a directory of backups, or makes an empty directory one. It is created if it does not exist.
@@ -104,24 +124,48 @@ impl BackupDirectory {
     /// # Errors
     /// [`UpkeepError`]: it holds something else.
     pub fn create(path: &Path) -> Result<Self> {
-        let failed = |source| UpkeepError::io(path, source);
-        std::fs::create_dir_all(path).map_err(failed)?;
-        if !path.join(MARKER).exists() {
-            for entry in std::fs::read_dir(path).map_err(failed)? {
-                let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-                if name != LOST_AND_FOUND && name != format!("{MARKER}.new") {
-                    return Err(UpkeepError::NotBackups { path: path.display().to_string(), found: name });
-                }
-            }
-            let text = format!("Mainstay backups, layout {LAYOUT}\n");
-            write_whole(&path.join(MARKER), text.as_bytes())?;
-        }
-        Self::open(path)
+        std::fs::create_dir_all(path).map_err(|source| UpkeepError::io(path, source))?;
+        Self::create_at(Place::Directory { path: path.to_owned(), shown: path.to_owned() })
     }
 
+    /// Opens a directory of backups in a bucket, or makes an empty part of a bucket one.
+    ///
+    /// # Errors
+    /// [`UpkeepError`]: it holds something else, or the bucket cannot be used.
+    pub fn create_bucket(objects: Arc<dyn Objects>) -> Result<Self> {
+        Self::create_at(Place::Bucket { objects, staging: staging()? })
+    }
+
+    /// A directory of backups that is written as a tar stream. It takes one backup, which is whole when that is finished.
+    ///
+    /// # Errors
+    /// [`UpkeepError`]: nothing can be written.
+    pub fn stream(out: Box<dyn Write + Send>) -> Result<Self> {
+        let stream = Arc::new(Mutex::new(TarStream::new(out)));
+        Self::create_at(Place::Stream { stream, staging: staging()? })
+    }
+
+    fn create_at(place: Place) -> Result<Self> {
+        if place.fetch(MARKER)?.is_none() {
+            let files = place.list("")?.into_iter().map(|file| file.name);
+            for name in place.folders()?.into_iter().chain(files) {
+                if name != LOST_AND_FOUND && name != format!("{MARKER}.{STAGED_EXTENSION}") {
+                    let path = place.shown().display().to_string();
+                    return Err(UpkeepError::NotBackups { path, found: name });
+                }
+            }
+            place.put_bytes(MARKER, format!("Mainstay backups, layout {LAYOUT}\n").as_bytes())?;
+        }
+        match place {
+            Place::Stream { .. } => Ok(Self { place }),
+            place => Self::open_at(place),
+        }
+    }
+
+    /// What it is called in messages.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn shown(&self) -> PathBuf {
+        self.place.shown()
     }
 
     /// Locks the directory.
@@ -129,7 +173,7 @@ impl BackupDirectory {
     /// # Errors
     /// [`UpkeepError::InUse`]
     pub fn lock(&self) -> Result<Locked> {
-        lock(&self.path).map(|lock| Locked { _lock: lock })
+        Ok(Locked { lock: self.place.lock("")? })
     }
 
     /// The name under which nodes hold a backup for this directory while it is under way. A backup that was interrupted ends
@@ -138,13 +182,13 @@ impl BackupDirectory {
     /// # Errors
     /// [`UpkeepError`]
     pub fn held_as(&self, _: &Locked) -> Result<String> {
-        kept_name(&self.path.join(HELD_AS))
+        kept_name(&self.place, HELD_AS)
     }
 
     /// What the directory has of the log of a store.
     #[must_use]
     pub fn log_archive(&self, store: StoreId) -> LogArchive {
-        LogArchive::new(&self.path, store)
+        LogArchive::new(self.place.clone(), store)
     }
 
     /// The backups, oldest first.
@@ -152,7 +196,8 @@ impl BackupDirectory {
     /// # Errors
     /// A manifest cannot be read.
     pub fn backups(&self) -> Result<Vec<Backup>> {
-        self.names()?.iter().map(|name| self.read(name)).collect()
+        let backups = self.names()?.into_iter().map(|name| self.read(&name));
+        backups.filter_map(Result::transpose).collect()
     }
 
     /// One backup: the one with this name, or the newest.
@@ -161,29 +206,35 @@ impl BackupDirectory {
     /// [`UpkeepError::Unknown`], or its manifest cannot be read.
     pub fn backup(&self, name: Option<&str>) -> Result<Backup> {
         let names = self.names()?;
-        let found = match name {
-            None => names.last(),
-            Some(name) => names.iter().find(|known| *known == name),
-        };
-        if let Some(found) = found {
-            return self.read(found);
+        for found in names.iter().rev().filter(|known| name.is_none_or(|name| *known == name)) {
+            if let Some(backup) = self.read(found)? {
+                return Ok(backup);
+            }
         }
-        let path = self.path.display().to_string();
+        let path = self.shown().display().to_string();
         let Some(name) = name else { return Err(UpkeepError::NoBackups { path }) };
-        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let known = self.backups()?.into_iter().map(|backup| backup.name).collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { "none".to_owned() } else { known };
         Err(UpkeepError::Unknown { path, name: name.to_owned(), known })
     }
 
-    /// The names of the backups, oldest first.
+    /// The names of folders that may be backups, oldest first.
     fn names(&self) -> Result<Vec<String>> {
-        let mut names = names_in(&self.path)?;
-        names.retain(|name| is_backup_name(name) && self.path.join(name).is_dir());
+        let mut names = self.place.folders()?;
+        names.retain(|name| is_backup_name(name));
         Ok(names)
     }
 
-    fn read(&self, name: &str) -> Result<Backup> {
-        let path = self.path.join(name);
-        Ok(Backup { name: name.to_owned(), manifest: Manifest::read(&path.join(MANIFEST))?, path })
+    /// A backup; `None` if it was never finished.
+    fn read(&self, name: &str) -> Result<Option<Backup>> {
+        let manifest = format!("{name}/{MANIFEST}");
+        let file = match self.place.fetch(&manifest)? {
+            None if self.place.may_lack_manifest() => return Ok(None),
+            None => self.place.fetch_known(&manifest)?,
+            Some(file) => file,
+        };
+        let manifest = Manifest::read(&file)?;
+        Ok(Some(Backup { name: name.to_owned(), manifest, place: self.place.clone() }))
     }
 
     /// Removes all backups but the newest `keep`, and the segments that no other backup needs. What an interrupted backup
@@ -192,22 +243,20 @@ impl BackupDirectory {
     /// # Errors
     /// [`UpkeepError`]
     pub fn prune(&self, keep: usize) -> Result<Pruned> {
-        let _locked = self.lock()?;
+        let locked = self.lock()?;
         let mut backups = self.backups()?;
         let kept = backups.split_off(backups.len().saturating_sub(keep));
         let mut pruned = Pruned::default();
         for backup in &backups {
-            // Renamed first: what is removed only in part must not look like a backup.
-            let removed = self.path.join(format!("{REMOVED_PREFIX}{}", backup.name));
-            std::fs::rename(&backup.path, &removed)
-                .map_err(|source| UpkeepError::io(&backup.path, source))?;
+            locked.check()?;
+            self.place.forget_backup(&backup.name)?;
             pruned.backups.push(backup.name.clone());
         }
-        sync_directory(&self.path)?;
-        for name in names_in(&self.path)? {
-            if name.starts_with(REMOVED_PREFIX) || name == UNFINISHED {
-                let path = self.path.join(name);
-                std::fs::remove_dir_all(&path).map_err(|source| UpkeepError::io(&path, source))?;
+        for name in self.place.folders()? {
+            locked.check()?;
+            let names_no_backup = || is_backup_name(&name) && kept.iter().all(|backup| backup.name != name);
+            if self.place.is_left_over(&name, names_no_backup) {
+                self.place.remove_folder(&name)?;
             } else if let Some(store) = name.strip_prefix(SEGMENTS_PREFIX) {
                 self.prune_segments(store, &kept, &mut pruned)?;
             }
@@ -226,57 +275,71 @@ impl BackupDirectory {
         let of_store = kept.iter().filter(|backup| backup.manifest.store == store);
         let sealed = of_store.flat_map(|backup| backup.manifest.segments.iter().filter(|one| one.sealed));
         let needed: BTreeSet<String> = sealed.map(SegmentFile::shared_name).collect();
-        let directory = self.path.join(format!("{SEGMENTS_PREFIX}{store}"));
-        for name in names_in(&directory)? {
-            let finished = name.strip_suffix(&format!(".{}", new::UNFINISHED_EXTENSION)).unwrap_or(&name);
+        let folder = segments_of(store);
+        for file in self.place.list(&folder)? {
+            let finished = file.name.strip_suffix(&format!(".{STAGED_EXTENSION}")).unwrap_or(&file.name);
             let is_segment = finished.ends_with(SEGMENT_SUFFIX);
-            if is_segment && !needed.contains(&name) {
-                let path = directory.join(&name);
-                let failed = |source| UpkeepError::io(&path, source);
-                pruned.bytes += path.metadata().map_err(failed)?.len();
+            if is_segment && !needed.contains(&file.name) {
+                pruned.bytes += file.bytes;
                 pruned.segments += 1;
-                std::fs::remove_file(&path).map_err(failed)?;
+                self.place.remove(&format!("{folder}/{}", file.name))?;
             }
         }
         if kept.iter().all(|backup| backup.manifest.store != store) {
-            // Only if nothing else is there.
-            let _ = std::fs::remove_dir(&directory);
+            self.place.remove_empty_folder(&folder);
         }
         Ok(())
     }
+}
 
-    fn segments_of(&self, store: StoreId) -> PathBuf {
-        self.path.join(format!("{SEGMENTS_PREFIX}{store}"))
+impl Locked {
+    /// # Errors
+    /// The lock was lost.
+    fn check(&self) -> Result<()> {
+        self.lock.check()
     }
 }
 
 impl Backup {
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// One of its own files.
+    fn file(&self, name: &str) -> Result<Fetched> {
+        self.place.fetch_known(&format!("{}/{name}", self.name))
+    }
+
+    /// What a file is called in messages.
+    fn shown_file(&self, name: &str) -> PathBuf {
+        self.place.shown_file(&format!("{}/{name}", self.name))
     }
 
     /// The files with its rows, in order.
-    #[must_use]
-    pub fn row_files(&self) -> Vec<PathBuf> {
-        self.manifest.state.iter().map(|file| self.path.join(file)).collect()
+    pub(crate) fn row_files(&self) -> impl Iterator<Item = Result<Fetched>> {
+        self.manifest.state.iter().map(|file| self.file(file))
     }
 
     /// The file of one of its segments.
-    #[must_use]
-    pub fn segment_file(&self, segment: &SegmentFile) -> PathBuf {
-        self.path.join(segment.path_in_backup(&self.manifest.store))
+    pub(crate) fn segment_file(&self, segment: &SegmentFile) -> Result<Fetched> {
+        self.place.fetch_known(&segment.name_in_place(&self.manifest.store, &self.name))
     }
 }
 
-fn check_layout(path: &Path, text: &str) -> Result<()> {
+/// The folder of the segments that backups of a store share.
+fn segments_of(store: &str) -> String {
+    format!("{SEGMENTS_PREFIX}{store}")
+}
+
+/// A directory for files that are on their way. It is removed when nothing uses it any longer.
+fn staging() -> Result<Arc<tempfile::TempDir>> {
+    let made = tempfile::Builder::new().prefix("mainstay-backup-").tempdir();
+    made.map(Arc::new).map_err(|source| UpkeepError::io(&std::env::temp_dir(), source))
+}
+
+fn check_layout(marker: &Fetched) -> Result<()> {
+    let text = marker.text()?;
     let found = text.trim_end().strip_prefix("Mainstay backups, layout ").and_then(|text| text.parse().ok());
     match found {
         Some(LAYOUT) => Ok(()),
-        Some(found) => Err(UpkeepError::Newer { path: path.display().to_string(), found }),
-        None => {
-            Err(UpkeepError::damaged(&path.join(MARKER), "it does not say which layout the directory has"))
-        }
+        Some(found) => Err(UpkeepError::Newer { path: marker.shown.display().to_string(), found }),
+        None => Err(UpkeepError::damaged(&marker.shown, "it does not say which layout the directory has")),
     }
 }
 
@@ -287,30 +350,14 @@ fn is_backup_name(name: &str) -> bool {
     name.len() == form.len() && name.bytes().zip(*form).all(matches)
 }
 
-/// Locks a directory until the file is closed.
-pub(crate) fn lock(directory: &Path) -> Result<File> {
-    let path = directory.join(LOCK);
-    let lock = File::create(&path).map_err(|source| UpkeepError::io(&path, source))?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(lock),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            Err(UpkeepError::InUse { path: directory.display().to_string() })
-        }
-        Err(errno) => Err(UpkeepError::io(&path, errno.into())),
-    }
-}
-
 /// The name in a file, which is drawn once.
-pub(crate) fn kept_name(path: &Path) -> Result<String> {
-    match std::fs::read_to_string(path) {
-        Ok(name) => Ok(name.trim_end().to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let name = draw_name().map_err(|source| UpkeepError::io(path, source))?;
-            write_whole(path, format!("{name}\n").as_bytes())?;
-            Ok(name)
-        }
-        Err(error) => Err(UpkeepError::io(path, error)),
+pub(crate) fn kept_name(place: &Place, file: &str) -> Result<String> {
+    if let Some(kept) = place.fetch(file)? {
+        return Ok(kept.text()?.trim_end().to_owned());
     }
+    let name = draw_name().map_err(|source| UpkeepError::io(&place.shown_file(file), source))?;
+    place.put_bytes(file, format!("{name}\n").as_bytes())?;
+    Ok(name)
 }
 
 /// A name for a backup under way that nobody else has.
@@ -324,34 +371,6 @@ pub fn draw_name() -> io::Result<String> {
         drawn += getrandom(&mut bytes[drawn..], GetRandomFlags::empty())?;
     }
     Ok(format!("{:016x}", u64::from_le_bytes(bytes)))
-}
-
-/// The names in a directory, sorted.
-pub(crate) fn names_in(path: &Path) -> Result<Vec<String>> {
-    let failed = |source| UpkeepError::io(path, source);
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(failed)? {
-        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
-    }
-    names.sort();
-    Ok(names)
-}
-
-fn sync_directory(path: &Path) -> Result<()> {
-    File::open(path)
-        .and_then(|directory| directory.sync_all())
-        .map_err(|source| UpkeepError::io(path, source))
-}
-
-/// Writes a file completely or not at all, and makes it durable.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let new = path.with_added_extension("new");
-    let written = File::create(&new).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.and_then(|()| std::fs::rename(&new, path)).map_err(|source| UpkeepError::io(path, source))?;
-    sync_directory(path.parent().unwrap_or(Path::new(".")))
 }
 
 #[cfg(test)]
@@ -377,7 +396,9 @@ mod tests {
         std::fs::write(scratch.path().join("thesis.txt"), "years of work").unwrap();
         let error = BackupDirectory::create(scratch.path()).unwrap_err();
         assert!(error.to_string().contains("`thesis.txt`"), "{error}");
-        assert_eq!(names_in(scratch.path()).unwrap(), ["thesis.txt"]);
+        let names: Vec<_> =
+            std::fs::read_dir(scratch.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["thesis.txt"]);
         assert!(matches!(BackupDirectory::open(scratch.path()), Err(UpkeepError::NoBackups { .. })));
         let newer = tempfile::tempdir().unwrap();
         std::fs::write(newer.path().join(MARKER), "Mainstay backups, layout 2\n").unwrap();

@@ -1,12 +1,11 @@
 //! Adds a backup. The caller reads parts from a node and passes them on; each is checked here before it is kept.
 
-use super::manifest::FORM;
-use super::{
-    BackupDirectory, Locked, MANIFEST, Manifest, PART_SUFFIX, SUMS, SegmentFile, UNFINISHED, sync_directory,
-    write_whole,
-};
+use super::manifest::{FORM, Holds};
+use super::{BackupDirectory, Locked, MANIFEST, Manifest, SUMS, SegmentFile, segments_of};
 use crate::digest;
 use crate::error::{Result, UpkeepError};
+use crate::matching::{Matching, Sum};
+use crate::place::{Fetched, Place};
 use crate::rows::ChunkOrder;
 use crate::segments;
 use format::header::SnapshotHeader;
@@ -14,12 +13,9 @@ use format::snapshot::Following;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
 /// Bytes of rows in one file.
 const ROWS_FILE_BYTES: u64 = 64 << 20;
-/// A shared segment that is not complete yet.
-pub(super) const UNFINISHED_EXTENSION: &str = "new";
 
 /// What to do about segments that the directory has already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +38,17 @@ pub enum Begun {
 #[derive(Clone, Debug)]
 pub struct Missing {
     pub segment: SegmentFile,
+    /// Which one of the backup's segments it is.
+    at: usize,
     pub from: u64,
+}
+
+impl Missing {
+    /// The same segment from its first byte on: what there is of it may be damaged.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { from: 0, ..self }
+    }
 }
 
 /// What a finished backup has.
@@ -59,19 +65,27 @@ pub struct Added {
 /// A backup that is being written.
 #[derive(Debug)]
 pub struct NewBackup {
-    directory: PathBuf,
-    /// Where shared segments are.
-    shared: PathBuf,
-    /// Where everything else is, until it is finished.
-    path: PathBuf,
+    place: Place,
+    /// Where its own files are, until it is finished.
+    folder: String,
     name: String,
     manifest: Manifest,
     order: ChunkOrder,
     rows: Option<(File, u64)>,
     /// By the path seen from the backup's directory.
     sums: BTreeMap<String, String>,
-    matching: crate::matching::Matching,
+    /// Segments of earlier backups, whose events were not counted yet.
+    reused: Vec<usize>,
+    matching: Matching,
     copied: u64,
+}
+
+/// What is known of the segments of an earlier backup.
+#[derive(Debug, Default)]
+struct Known {
+    /// The sums of files, by their paths seen from a backup's directory.
+    sums: BTreeMap<String, String>,
+    segments: Vec<SegmentFile>,
 }
 
 impl BackupDirectory {
@@ -88,17 +102,21 @@ impl BackupDirectory {
         if !super::is_backup_name(&name) || !segments.iter().all(SegmentFile::has_valid_name) {
             return Err(sent("a time or names of segments that no backup can have"));
         }
-        if let Ok(same) = self.backup(Some(&name))
-            && (same.manifest.store == header.store.to_string() && same.manifest.entry == header.index.0)
-        {
-            return Ok(Begun::Unchanged(name));
+        match self.backup(Some(&name)) {
+            Ok(same)
+                if same.manifest.store == header.store.to_string()
+                    && same.manifest.entry == header.index.0 =>
+            {
+                return Ok(Begun::Unchanged(name));
+            }
+            Ok(_) => return Err(UpkeepError::Taken { path: self.shown().display().to_string(), name }),
+            Err(UpkeepError::Unknown { .. }) => {}
+            Err(error) => return Err(error),
         }
-        let (path, shared) = (self.path().join(UNFINISHED), self.segments_of(header.store));
-        if path.exists() {
-            std::fs::remove_dir_all(&path).map_err(|source| UpkeepError::io(&path, source))?;
-        }
-        for directory in [&path, &shared] {
-            std::fs::create_dir_all(directory).map_err(|source| UpkeepError::io(directory, source))?;
+        let folder = self.place.folder_of_new(&name);
+        self.place.remove_folder(&folder)?;
+        for folder in [&folder, &segments_of(&header.store.to_string())] {
+            self.place.create_folder(folder)?;
         }
         let manifest = Manifest {
             form: FORM,
@@ -113,28 +131,29 @@ impl BackupDirectory {
             segments,
         };
         Ok(Begun::New(Box::new(NewBackup {
-            directory: self.path().to_owned(),
-            shared,
-            path,
+            place: self.place.clone(),
+            folder,
             name,
             manifest,
             order: ChunkOrder::new(header),
             rows: None,
             sums: BTreeMap::new(),
-            matching: crate::matching::Matching::default(),
+            reused: Vec::new(),
+            matching: Matching::default(),
             copied: 0,
         })))
     }
 
-    /// The sums of shared segments, as the newest backup of the store has them.
-    fn known_sums(&self, store: &str) -> Result<BTreeMap<String, String>> {
+    /// What the newest backup of the store says of shared segments.
+    fn known(&self, store: &str) -> Result<Known> {
         for name in self.names()?.iter().rev() {
-            let backup = self.read(name)?;
+            let Some(backup) = self.read(name)? else { continue };
             if backup.manifest.store == store {
-                return super::verify::read_sums(&backup.path().join(SUMS));
+                let sums = super::verify::read_sums(&backup.file(SUMS)?)?;
+                return Ok(Known { sums, segments: backup.manifest.segments });
             }
         }
-        Ok(BTreeMap::new())
+        Ok(Known::default())
     }
 }
 
@@ -160,8 +179,8 @@ impl NewBackup {
     fn begin_rows_file(&mut self) -> Result<()> {
         self.end_rows_file()?;
         let name = format!("state-{:05}.rows", self.manifest.state.len());
-        let path = self.path.join(&name);
-        let file = File::create_new(&path).map_err(|source| UpkeepError::io(&path, source))?;
+        let path = self.place.staged(&self.own(&name));
+        let file = File::create(&path).map_err(|source| UpkeepError::io(&path, source))?;
         self.rows = Some((file, 0));
         let is_first = self.manifest.state.is_empty();
         self.manifest.state.push(name);
@@ -170,7 +189,8 @@ impl NewBackup {
 
     fn write_rows(&mut self, bytes: &[u8]) -> Result<()> {
         if let Some((file, written)) = &mut self.rows {
-            file.write_all(bytes).map_err(|source| UpkeepError::io(&self.path, source))?;
+            let shown = self.place.shown_file(&self.folder);
+            file.write_all(bytes).map_err(|source| UpkeepError::io(&shown, source))?;
             *written += bytes.len() as u64;
             self.copied += bytes.len() as u64;
         }
@@ -178,41 +198,56 @@ impl NewBackup {
     }
 
     fn end_rows_file(&mut self) -> Result<()> {
-        let Some((file, bytes)) = self.rows.take() else { return Ok(()) };
-        let Some(name) = self.manifest.state.last() else { return Ok(()) };
-        file.sync_all().map_err(|source| UpkeepError::io(&self.path, source))?;
+        let Some((_, bytes)) = self.rows.take() else { return Ok(()) };
+        let Some(name) = self.manifest.state.last().cloned() else { return Ok(()) };
         self.manifest.bytes += bytes;
-        let (sum, _) = digest::of_file(&self.path.join(name))?;
-        self.sums.insert(name.clone(), sum);
-        Ok(())
+        let own = self.own(&name);
+        let (sum, _) = digest::of_file(&self.staged(&own))?;
+        self.sums.insert(name, sum);
+        self.place.put(&own)
     }
 
-    /// Looks at what the directory has already, and returns the segments that must be copied.
+    /// What one of its own files is called in the place.
+    fn own(&self, name: &str) -> String {
+        format!("{}/{name}", self.folder)
+    }
+
+    fn staged(&self, name: &str) -> Fetched {
+        Fetched::staged(self.place.staged(name), self.place.shown_file(name))
+    }
+
+    fn name_of(&self, segment: &SegmentFile) -> String {
+        segment.name_in_place(&self.manifest.store, &self.folder)
+    }
+
+    /// Looks at what the directory has already, and returns the segments that must be copied. Call it after all rows.
     ///
     /// # Errors
     /// [`UpkeepError`]
     pub fn missing(&mut self, directory: &BackupDirectory, reuse: Reuse) -> Result<Vec<Missing>> {
-        let known = directory.known_sums(&self.manifest.store)?;
+        let known = directory.known(&self.manifest.store)?;
+        let shared = self.place.list(&segments_of(&self.manifest.store))?;
+        let shared: BTreeMap<_, _> = shared.into_iter().map(|file| (file.name, file.bytes)).collect();
         let mut missing = Vec::new();
-        for segment in self.manifest.segments.clone() {
-            let path = self.segment_path(&segment);
-            let has_length = |path: &Path| path.metadata().map_or(0, |file| file.len());
-            if segment.sealed && has_length(&path) == segment.bytes {
+        for (at, segment) in self.manifest.segments.clone().into_iter().enumerate() {
+            if segment.sealed && shared.get(&segment.shared_name()) == Some(&segment.bytes) {
                 let name = segment.path_in_backup(&self.manifest.store);
-                match known.get(&name).filter(|_| reuse == Reuse::Trust) {
+                match known.sums.get(&name).filter(|_| reuse == Reuse::Trust) {
                     Some(sum) => {
                         self.sums.insert(name, sum.clone());
                         self.manifest.bytes += segment.bytes;
+                        self.manifest.segments[at].holds = known.holds(&segment);
+                        self.reused.push(at);
                         continue;
                     }
                     // Left by an interrupted backup, or asked for.
-                    None if self.keep(&segment, &path).is_ok() => continue,
+                    None if self.keep_again(at).is_ok() => continue,
                     None => {}
                 }
             }
-            let begun = has_length(&self.unfinished_path(&segment));
+            let begun = self.place.staged(&self.name_of(&segment)).metadata().map_or(0, |file| file.len());
             let from = if segment.sealed && begun <= segment.bytes { begun } else { 0 };
-            missing.push(Missing { segment, from });
+            missing.push(Missing { segment, at, from });
         }
         Ok(missing)
     }
@@ -222,7 +257,7 @@ impl NewBackup {
     /// # Errors
     /// [`UpkeepError`]
     pub fn open(&self, missing: &Missing) -> Result<File> {
-        let path = self.unfinished_path(&missing.segment);
+        let path = self.place.staged(&self.name_of(&missing.segment));
         let opened = OpenOptions::new().append(true).create(true).open(&path).and_then(|file| {
             file.set_len(missing.from)?;
             Ok(file)
@@ -235,75 +270,113 @@ impl NewBackup {
     /// # Errors
     /// [`UpkeepError`]
     pub fn close(&mut self, missing: &Missing, file: File) -> Result<()> {
-        let (new, path) = (self.unfinished_path(&missing.segment), self.segment_path(&missing.segment));
-        let failed = |source| UpkeepError::io(&new, source);
+        let name = self.name_of(&missing.segment);
+        let staged = self.staged(&name);
+        let failed = |source| UpkeepError::io(staged.path(), source);
         let bytes = file.metadata().map_err(failed)?.len();
         if bytes != missing.segment.bytes {
             let what = format!("{bytes} bytes of segment {}", missing.segment.segment);
             return Err(UpkeepError::Sent { what });
         }
-        file.sync_all().map_err(failed)?;
-        if let Err(error) = self.keep(&missing.segment, &new) {
-            std::fs::remove_file(&new).map_err(failed)?;
+        if let Err(error) = self.keep(missing.at, &staged) {
+            std::fs::remove_file(staged.path()).map_err(failed)?;
             return Err(error);
         }
         self.copied += bytes - missing.from;
-        std::fs::rename(&new, &path).map_err(failed)
+        self.place.put(&name)
     }
 
-    /// Checks a file and takes its sum.
-    fn keep(&mut self, segment: &SegmentFile, path: &Path) -> Result<()> {
-        segments::check(path, segment.kind(), self.order.header.store)?;
-        let (sum, bytes) = digest::of_file(path)?;
+    /// Checks a segment that is there.
+    fn keep_again(&mut self, at: usize) -> Result<()> {
+        let file = self.place.fetch_known(&self.name_of(&self.manifest.segments[at]))?;
+        self.keep(at, &file)
+    }
+
+    /// Checks a file, takes its sum and counts its events.
+    fn keep(&mut self, at: usize, file: &Fetched) -> Result<()> {
+        let segment = &self.manifest.segments[at];
+        let (kept, all) = self.count(segment, file)?;
+        let (sum, bytes) = digest::of_file(file)?;
         self.sums.insert(segment.path_in_backup(&self.manifest.store), sum);
+        self.manifest.segments[at].holds = Some(all.into());
         self.manifest.bytes += bytes;
+        self.matching.bodies(kept);
         Ok(())
     }
 
-    fn segment_path(&self, segment: &SegmentFile) -> PathBuf {
-        match segment.sealed {
-            true => self.shared.join(segment.shared_name()),
-            false => self.path.join(format!("{}{PART_SUFFIX}", segment.segment)),
-        }
+    /// Reads a segment: the events that were not removed, and all.
+    fn count(&self, segment: &SegmentFile, file: &Fetched) -> Result<(Sum, Sum)> {
+        let (mut kept, mut all) = (Sum::default(), Sum::default());
+        segments::read(file, segment.kind(), self.order.header.store, |record, _| {
+            all.add_body(record);
+            if self.matching.is_kept(record) {
+                kept.add_body(record);
+            }
+            Ok(())
+        })?;
+        Ok((kept, all))
     }
 
-    fn unfinished_path(&self, segment: &SegmentFile) -> PathBuf {
-        self.segment_path(segment).with_added_extension(UNFINISHED_EXTENSION)
+    /// Counts the events of segments that an earlier backup has copied. In a bucket, those of which every event is known
+    /// to be live are not read again.
+    fn count_reused(&mut self) -> Result<()> {
+        for at in std::mem::take(&mut self.reused) {
+            let segment = &self.manifest.segments[at];
+            let is_known = self.place.is_far() && !segment.may_hold_removed;
+            let kept = match segment.holds.as_ref().and_then(Holds::sum).filter(|_| is_known) {
+                Some(all) => all,
+                None => {
+                    let file = self.place.fetch_known(&self.name_of(segment))?;
+                    let (kept, all) = self.count(segment, &file)?;
+                    self.manifest.segments[at].holds = Some(all.into());
+                    kept
+                }
+            };
+            self.matching.bodies(kept);
+        }
+        Ok(())
     }
 
     /// Gives the backup its name, once everything is there and durable.
     ///
     /// # Errors
-    /// Something is missing, rows and events do not match, or the disk failed.
-    pub fn finish(mut self) -> Result<Added> {
+    /// Something is missing, rows and events do not match, the lock was lost, or the disk or the network failed.
+    pub fn finish(mut self, locked: &Locked) -> Result<Added> {
         self.end_rows_file()?;
         let sent = |what: String| UpkeepError::Sent { what };
         if !self.order.is_whole() {
             return Err(sent("too few rows".to_owned()));
         }
-        let store = self.order.header.store;
         for segment in &self.manifest.segments {
             if !self.sums.contains_key(&segment.path_in_backup(&self.manifest.store)) {
                 return Err(sent(format!("no segment {}", segment.segment)));
             }
-            let (path, matching) = (self.segment_path(segment), &mut self.matching);
-            segments::read(&path, segment.kind(), store, |record, _| {
-                matching.body(record);
-                Ok(())
-            })?;
         }
+        self.count_reused()?;
         self.manifest.events =
             self.matching.end().map_err(|what| sent(format!("what does not match: {what}")))?;
         let manifest = serde_json::to_vec_pretty(&self.manifest).map_err(|error| sent(error.to_string()))?;
         self.sums.insert(MANIFEST.to_owned(), digest::of_bytes(&manifest));
         let sums: String = self.sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
-        write_whole(&self.path.join(MANIFEST), &manifest)?;
-        write_whole(&self.path.join(SUMS), sums.as_bytes())?;
-        sync_directory(&self.shared)?;
-        let named = self.directory.join(&self.name);
-        std::fs::rename(&self.path, &named).map_err(|source| UpkeepError::io(&named, source))?;
-        sync_directory(&self.directory)?;
+        self.place.put_bytes(&self.own(SUMS), sums.as_bytes())?;
+        locked.check()?;
+        // In a bucket and in a stream, this makes it a backup.
+        self.place.put_bytes(&self.own(MANIFEST), &manifest)?;
+        self.place.name_backup(&self.name)?;
+        if let Err(lost) = locked.check() {
+            // Another process may have removed files that it needs.
+            self.place.forget_backup(&self.name)?;
+            return Err(lost);
+        }
         let Manifest { events, bytes, .. } = self.manifest;
         Ok(Added { name: self.name, events, bytes, copied: self.copied })
+    }
+}
+
+impl Known {
+    /// What a segment is known to hold.
+    fn holds(&self, segment: &SegmentFile) -> Option<Holds> {
+        let is_it = |known: &&SegmentFile| known.sealed && known.shared_name() == segment.shared_name();
+        self.segments.iter().find(is_it)?.holds.clone()
     }
 }

@@ -6,11 +6,12 @@ use crate::digest;
 use crate::error::{Result, UpkeepError};
 use crate::log_archive::Stretch;
 use crate::matching::Matching;
+use crate::place::Fetched;
 use crate::{rows, segments};
 use format::header::{SnapshotHeader, StoreId};
 use model::Cursor;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::PathBuf;
 
 /// A backup in which everything is as it was written.
 #[derive(Clone, Copy, Debug)]
@@ -48,11 +49,16 @@ impl Backup {
     /// # Errors
     /// The first thing that is wrong.
     pub fn verify(&self) -> Result<Verified> {
-        let bytes = self.check_sums()?;
+        let mut sums = Sums { sums: read_sums(&self.file(SUMS)?)?, shown: self.shown_file(SUMS), bytes: 0 };
+        let manifest = self.shown_file(MANIFEST);
+        sums.check(MANIFEST, &self.file(MANIFEST)?)?;
         let (mut matching, mut count) = (Matching::default(), 0);
-        let files = self.row_files();
-        let manifest = self.path().join(MANIFEST);
-        let header = rows::read_all(&files, |rows| {
+        let files = self.manifest.state.iter().map(|name| {
+            let file = self.file(name)?;
+            sums.check(name, &file)?;
+            Ok(file)
+        });
+        let header = rows::read_all(files, |rows| {
             count += rows.len() as u64;
             for (key, value) in rows {
                 matching.row(key, value).map_err(|error| UpkeepError::damaged(&manifest, error))?;
@@ -64,16 +70,15 @@ impl Backup {
         }
         let mut last = Cursor::START;
         for segment in &self.manifest.segments {
-            let path = self.segment_file(segment);
-            let summary = segments::read(&path, segment.kind(), header.store, |record, _| {
+            let file = self.segment_file(segment)?;
+            sums.check(&segment.path_in_backup(&self.manifest.store), &file)?;
+            let summary = segments::read(&file, segment.kind(), header.store, |record, _| {
                 matching.body(record);
                 Ok(())
             })?;
             if summary.records > 0 && summary.first <= last {
-                return Err(UpkeepError::damaged(
-                    &path,
-                    "its events do not follow those of the segment before",
-                ));
+                let what = "its events do not follow those of the segment before";
+                return Err(UpkeepError::damaged(&file.shown, what));
             }
             last = last.max(summary.last);
         }
@@ -81,35 +86,38 @@ impl Backup {
             return Err(UpkeepError::damaged(&manifest, "its events are later than its rows"));
         }
         let events = matching.end().map_err(|what| UpkeepError::damaged(&manifest, what))?;
-        Ok(Verified { header, events, rows: count, bytes })
+        Ok(Verified { header, events, rows: count, bytes: sums.bytes })
     }
+}
 
-    /// Compares every file with its sum, and returns the bytes of all.
-    fn check_sums(&self) -> Result<u64> {
-        let sums_path = self.path().join(SUMS);
-        let sums = read_sums(&sums_path)?;
-        let segments = self.manifest.segments.iter().map(|one| one.path_in_backup(&self.manifest.store));
-        let state = self.manifest.state.iter().cloned();
-        let mut all = 0;
-        for name in [MANIFEST.to_owned()].into_iter().chain(state).chain(segments) {
-            let Some(sum) = sums.get(&name) else {
-                return Err(UpkeepError::damaged(&sums_path, format!("it has no sum of {name}")));
-            };
-            let path = self.path().join(&name);
-            let (found, bytes) = digest::of_file(&path)?;
-            if found != *sum {
-                return Err(UpkeepError::damaged(&path, format!("its SHA-256 is not the one in {SUMS}")));
-            }
-            all += bytes;
+/// Compares files with their sums.
+struct Sums {
+    sums: BTreeMap<String, String>,
+    /// What the file with the sums is called in messages.
+    shown: PathBuf,
+    /// The bytes of all files that were compared.
+    bytes: u64,
+}
+
+impl Sums {
+    /// `name` is the path seen from the backup's directory.
+    fn check(&mut self, name: &str, file: &Fetched) -> Result<()> {
+        let Some(sum) = self.sums.get(name) else {
+            return Err(UpkeepError::damaged(&self.shown, format!("it has no sum of {name}")));
+        };
+        let (found, bytes) = digest::of_file(file)?;
+        if found != *sum {
+            return Err(UpkeepError::damaged(&file.shown, format!("its SHA-256 is not the one in {SUMS}")));
         }
-        Ok(all)
+        self.bytes += bytes;
+        Ok(())
     }
 }
 
 /// Sums by the names of files.
-pub(super) fn read_sums(path: &Path) -> Result<BTreeMap<String, String>> {
-    let text = std::fs::read_to_string(path).map_err(|source| UpkeepError::io(path, source))?;
+pub(super) fn read_sums(file: &Fetched) -> Result<BTreeMap<String, String>> {
+    let text = file.text()?;
     let line = |line: &str| line.split_once("  ").map(|(sum, name)| (name.to_owned(), sum.to_owned()));
     let sums: Option<BTreeMap<_, _>> = text.lines().map(line).collect();
-    sums.ok_or_else(|| UpkeepError::damaged(path, "it has a line without a name"))
+    sums.ok_or_else(|| UpkeepError::damaged(&file.shown, "it has a line without a name"))
 }

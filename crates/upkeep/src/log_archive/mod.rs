@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A piece is in the archive when it is on the disk. What a power cut leaves of another at the end of the last file is cut
-//! off before more is added. Where entries are missing, a restore can go on only from a later backup.
+//! off before more is added. In a bucket, where nothing can be appended, each piece is a file of its own. Where entries are missing, a restore can go on only from a later backup.
 
 mod read;
 mod write;
@@ -17,11 +17,10 @@ mod write;
 pub use read::{Stretch, StretchEnd};
 pub use write::LogArchiveWriter;
 
-use crate::backups::names_in;
 use crate::error::Result;
+use crate::place::{Listed, Place};
 use format::header::StoreId;
 use model::Index;
-use std::path::{Path, PathBuf};
 
 const LOG_PREFIX: &str = "log-";
 const LOG_SUFFIX: &str = ".log";
@@ -29,7 +28,8 @@ const LOG_SUFFIX: &str = ".log";
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct LogArchive {
-    path: PathBuf,
+    place: Place,
+    folder: String,
     store: StoreId,
 }
 
@@ -37,27 +37,30 @@ pub struct LogArchive {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct LogFile {
     first: Index,
-    path: PathBuf,
+    /// What it is called in the place.
+    name: String,
+    bytes: u64,
 }
 
 impl LogArchive {
     /// The archive of a store in a directory of backups. It need not exist.
-    #[must_use]
-    pub fn new(backups: &Path, store: StoreId) -> Self {
-        Self { path: backups.join(format!("{LOG_PREFIX}{store}")), store }
+    pub(crate) fn new(place: Place, store: StoreId) -> Self {
+        Self { place, folder: format!("{LOG_PREFIX}{store}"), store }
     }
 
     /// Its files, in the order of their entries. None if it does not exist.
     fn files(&self) -> Result<Vec<LogFile>> {
-        if !self.path.exists() {
-            return Ok(Vec::new());
-        }
-        let file = |name: String| {
-            let first = u64::from_str_radix(name.strip_suffix(LOG_SUFFIX)?, 16).ok()?;
-            (file_name(Index(first)) == name)
-                .then(|| LogFile { first: Index(first), path: self.path.join(name) })
+        let file = |file: Listed| {
+            let first = u64::from_str_radix(file.name.strip_suffix(LOG_SUFFIX)?, 16).ok().map(Index)?;
+            let is_its_name = file_name(first) == file.name;
+            is_its_name.then(|| LogFile { first, name: self.name_of(&file.name), bytes: file.bytes })
         };
-        Ok(names_in(&self.path)?.into_iter().filter_map(file).collect())
+        Ok(self.place.list(&self.folder)?.into_iter().filter_map(file).collect())
+    }
+
+    /// What a file is called in the place.
+    fn name_of(&self, file: &str) -> String {
+        format!("{}/{file}", self.folder)
     }
 
     /// Removes the files whose entries all come before this one, and returns their bytes.
@@ -68,10 +71,9 @@ impl LogArchive {
         let files = self.files()?;
         let unneeded = files.windows(2).take_while(|pair| pair[1].first <= before);
         let mut bytes = 0;
-        for LogFile { path, .. } in unneeded.map(|pair| &pair[0]) {
-            let failed = |source| crate::UpkeepError::io(path, source);
-            bytes += path.metadata().map_err(failed)?.len();
-            std::fs::remove_file(path).map_err(failed)?;
+        for file in unneeded.map(|pair| &pair[0]) {
+            bytes += file.bytes;
+            self.place.remove(&file.name)?;
         }
         Ok(bytes)
     }

@@ -2,6 +2,7 @@
 
 use super::{LogArchive, LogFile};
 use crate::error::{Result, UpkeepError};
+use crate::place::Fetched;
 use crate::restore::GROUP;
 use format::archive::{PIECE_HEADER_BYTES, PieceHeader};
 use format::frame::LogEntry;
@@ -11,7 +12,6 @@ use node::following;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::ops::ControlFlow;
-use std::path::Path;
 
 /// How a pass over the entries of an archive went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,20 +73,24 @@ impl LogArchive {
                 return Ok(Stretch { end: StretchEnd::Gap, ..stretch });
             }
             let is_last = at + 1 == files.len();
-            let mut pieces = Pieces::open(&file.path, self.store, file.first)?;
+            let fetched = self.place.fetch_known(&file.name)?;
+            let mut pieces = Pieces::open(&fetched, self.store, file.first)?;
             loop {
-                let piece = match pieces.next(&file.path)? {
+                let piece = match pieces.next(&fetched)? {
                     Next::Piece(piece) => piece,
                     Next::End => break,
-                    Next::Broken { .. } if is_last && pieces.is_torn(&file.path)? => {
+                    Next::Broken { .. } if is_last && pieces.is_torn(&fetched)? => {
                         return Ok(Stretch { end: StretchEnd::Torn, ..stretch });
                     }
                     Next::Broken { what } => {
                         let last = stretch.last;
-                        return Err(UpkeepError::damaged(&file.path, format!("{what}, after entry {last}")));
+                        return Err(UpkeepError::damaged(
+                            &fetched.shown,
+                            format!("{what}, after entry {last}"),
+                        ));
                     }
                 };
-                if visit_piece(self.store, file, &piece, &mut stretch, &mut visit)?.is_break() {
+                if visit_piece(self.store, &fetched, &piece, &mut stretch, &mut visit)?.is_break() {
                     return Ok(Stretch { end: StretchEnd::Asked, ..stretch });
                 }
             }
@@ -111,12 +115,13 @@ impl LogArchive {
 
     /// Where the intact pieces of a file end, and the last entry in them.
     pub(super) fn end_of(&self, file: &LogFile) -> Result<(u64, Option<Index>)> {
-        let mut pieces = Pieces::open(&file.path, self.store, file.first)?;
+        let fetched = self.place.fetch_known(&file.name)?;
+        let mut pieces = Pieces::open(&fetched, self.store, file.first)?;
         loop {
-            match pieces.next(&file.path)? {
+            match pieces.next(&fetched)? {
                 Next::Piece(_) => {}
-                Next::Broken { what } if !pieces.is_torn(&file.path)? => {
-                    return Err(UpkeepError::damaged(&file.path, what));
+                Next::Broken { what } if !pieces.is_torn(&fetched)? => {
+                    return Err(UpkeepError::damaged(&fetched.shown, what));
                 }
                 Next::End | Next::Broken { .. } => return Ok((pieces.at, pieces.last)),
             }
@@ -126,18 +131,18 @@ impl LogArchive {
 
 fn visit_piece(
     store: StoreId,
-    file: &LogFile,
+    file: &Fetched,
     piece: &[u8],
     stretch: &mut Stretch,
     visit: &mut impl FnMut(&LogEntry<'_>) -> Result<ControlFlow<()>>,
 ) -> Result<ControlFlow<()>> {
-    for entry in decode(store, piece).map_err(|what| UpkeepError::damaged(&file.path, what))? {
+    for entry in decode(store, piece).map_err(|what| UpkeepError::damaged(&file.shown, what))? {
         if entry.index <= stretch.last {
             continue;
         }
         if entry.index != following(stretch.last) {
             let what = format!("entry {} is where the one after {} belongs", entry.index, stretch.last);
-            return Err(UpkeepError::damaged(&file.path, what));
+            return Err(UpkeepError::damaged(&file.shown, what));
         }
         if visit(&entry)?.is_break() {
             return Ok(ControlFlow::Break(()));
@@ -156,9 +161,9 @@ pub(super) fn decode(store: StoreId, piece: &[u8]) -> Result<Vec<LogEntry<'_>>, 
 }
 
 impl Pieces {
-    fn open(path: &Path, store: StoreId, first: Index) -> Result<Self> {
-        let failed = |source| UpkeepError::io(path, source);
-        let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
+    fn open(fetched: &Fetched, store: StoreId, first: Index) -> Result<Self> {
+        let path = &fetched.shown;
+        let mut file = BufReader::with_capacity(1 << 20, fetched.open()?);
         let mut bytes = [0; LogArchiveHeader::BYTES];
         file.read_exact(&mut bytes).map_err(|_| UpkeepError::damaged(path, "its header is missing"))?;
         let header = LogArchiveHeader::decode(&bytes).map_err(|error| UpkeepError::damaged(path, error))?;
@@ -168,8 +173,8 @@ impl Pieces {
         Ok(Self { file, store, at: LogArchiveHeader::BYTES as u64, last: None })
     }
 
-    fn next(&mut self, path: &Path) -> Result<Next> {
-        let failed = |source| UpkeepError::io(path, source);
+    fn next(&mut self, fetched: &Fetched) -> Result<Next> {
+        let failed = |source| UpkeepError::io(&fetched.shown, source);
         let mut piece = Vec::new();
         let mut read = |piece: &mut Vec<u8>, bytes: usize| {
             Read::by_ref(&mut self.file).take(bytes as u64).read_to_end(piece).map_err(failed)
@@ -199,9 +204,8 @@ impl Pieces {
 
     /// Whether what follows the intact pieces was never completely written. Call it when the next piece is broken. A piece is
     /// only written when the one before is on the disk, so an intact one behind it means damage.
-    fn is_torn(&self, path: &Path) -> Result<bool> {
-        let failed = |source| UpkeepError::io(path, source);
-        let rest = std::fs::read(path).map_err(failed)?;
+    fn is_torn(&self, fetched: &Fetched) -> Result<bool> {
+        let rest = fetched.bytes()?;
         let rest = rest.get(usize::try_from(self.at).unwrap_or(usize::MAX)..).unwrap_or_default();
         let begins_piece = |at: usize| {
             let header = rest[at..].first_chunk().and_then(|head| PieceHeader::decode(self.store, head).ok());

@@ -2,13 +2,15 @@
 
 use super::read::decode;
 use super::{LogArchive, LogFile, file_name};
-use crate::backups::{kept_name, lock, write_whole};
+use crate::backups::kept_name;
 use crate::error::{Result, UpkeepError};
+use crate::place::{Lock, Place};
 use format::header::LogArchiveHeader;
 use model::Index;
 use node::following;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::path::Path;
 
 /// A file takes no more pieces when it has this many bytes.
 const FILE_BYTES: u64 = 64 << 20;
@@ -23,7 +25,7 @@ pub struct LogArchiveWriter {
     has: Option<Index>,
     /// The file that takes the next piece, and its length.
     file: Option<(File, u64)>,
-    _lock: File,
+    lock: Lock,
 }
 
 impl LogArchive {
@@ -32,18 +34,16 @@ impl LogArchive {
     /// # Errors
     /// [`UpkeepError::InUse`], or the disk failed.
     pub fn writer(&self) -> Result<LogArchiveWriter> {
-        let failed = |source| UpkeepError::io(&self.path, source);
-        std::fs::create_dir_all(&self.path).map_err(failed)?;
-        let lock = lock(&self.path)?;
-        let reads_as = kept_name(&self.path.join(READS_AS))?;
-        let mut writer =
-            LogArchiveWriter { archive: self.clone(), reads_as, has: None, file: None, _lock: lock };
+        self.place.create_folder(&self.folder)?;
+        let lock = self.place.lock(&self.folder)?;
+        let reads_as = kept_name(&self.place, &self.name_of(READS_AS))?;
+        let mut writer = LogArchiveWriter { archive: self.clone(), reads_as, has: None, file: None, lock };
         while let Some(last) = self.files()?.pop() {
             if writer.continue_in(&last)? {
                 break;
             }
             // It has no piece yet.
-            std::fs::remove_file(&last.path).map_err(failed)?;
+            self.place.remove(&last.name)?;
         }
         Ok(writer)
     }
@@ -84,34 +84,54 @@ impl LogArchiveWriter {
         {
             return Err(sent(format!("entry {} where the one after {has} belongs", first.index)));
         }
-        let (mut file, length) = match self.file.take() {
-            Some((file, length)) if length < FILE_BYTES => (file, length),
-            _ => self.begin_file(first.index)?,
-        };
-        let failed = |source| UpkeepError::io(&self.archive.path, source);
-        file.write_all(piece).and_then(|()| file.sync_data()).map_err(failed)?;
-        self.file = Some((file, length + piece.len() as u64));
+        self.lock.check()?;
+        match self.archive.place.clone() {
+            Place::Directory { path, .. } => self.append_to_file(&path, first.index, piece)?,
+            place => {
+                let bytes = [&self.header(first.index)[..], piece].concat();
+                place.put_bytes(&self.archive.name_of(&file_name(first.index)), &bytes)?;
+            }
+        }
         self.has = Some(last.index);
         Ok(self)
     }
 
+    fn append_to_file(&mut self, directory: &Path, first: Index, piece: &[u8]) -> Result<()> {
+        let (mut file, length) = match self.file.take() {
+            Some((file, length)) if length < FILE_BYTES => (file, length),
+            _ => self.begin_file(directory, first)?,
+        };
+        let failed = |source| UpkeepError::io(&directory.join(&self.archive.folder), source);
+        file.write_all(piece).and_then(|()| file.sync_data()).map_err(failed)?;
+        self.file = Some((file, length + piece.len() as u64));
+        Ok(())
+    }
+
+    fn header(&self, first: Index) -> Vec<u8> {
+        LogArchiveHeader { store: self.archive.store, first }.encode()
+    }
+
     /// Opens the last file behind its intact pieces. False if it has none.
     fn continue_in(&mut self, last: &LogFile) -> Result<bool> {
-        let failed = |source| UpkeepError::io(&last.path, source);
         let (end, has) = self.archive.end_of(last)?;
         if has.is_none() {
             return Ok(false);
         }
-        let file = OpenOptions::new().append(true).open(&last.path).map_err(failed)?;
-        file.set_len(end).and_then(|()| file.sync_all()).map_err(failed)?;
-        (self.has, self.file) = (has, Some((file, end)));
+        self.has = has;
+        if let Place::Directory { path, .. } = &self.archive.place {
+            let path = path.join(&last.name);
+            let failed = |source| UpkeepError::io(&path, source);
+            let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
+            file.set_len(end).and_then(|()| file.sync_all()).map_err(failed)?;
+            self.file = Some((file, end));
+        }
         Ok(true)
     }
 
-    fn begin_file(&self, first: Index) -> Result<(File, u64)> {
-        let path = self.archive.path.join(file_name(first));
-        let header = LogArchiveHeader { store: self.archive.store, first }.encode();
-        write_whole(&path, &header)?;
+    fn begin_file(&self, directory: &Path, first: Index) -> Result<(File, u64)> {
+        let (name, header) = (self.archive.name_of(&file_name(first)), self.header(first));
+        self.archive.place.put_bytes(&name, &header)?;
+        let path = directory.join(&name);
         let file = OpenOptions::new().append(true).open(&path);
         let file = file.map_err(|source| UpkeepError::io(&path, source))?;
         Ok((file, header.len() as u64))
