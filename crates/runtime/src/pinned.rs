@@ -2,7 +2,7 @@
 //!
 //! It holds what a backup holds: the state as of one applied entry, and the segments with its bodies. Two things differ. It is
 //! no backup of a client, so it counts against no bound of theirs. And nothing that its reader finds stops the node: that is
-//! for reads which somebody relies on.
+//! for reads of clients, and of the node's own work.
 
 use crate::handle::{Handle, wall_now};
 use crate::reads::ReadFailure;

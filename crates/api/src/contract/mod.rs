@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`operations`] | the table |
 //! | `backups` | the rows of the table about backups |
+//! | `checks` | the row about the check of the data |
 //! | `breakers` | the rows of the table about breakers |
 //! | `reactions` | the rows of the table about reactions |
 //! | `tokens` | the rows of the table about tokens |
@@ -18,6 +19,7 @@
 
 mod backups;
 mod breakers;
+mod checks;
 pub mod document;
 mod idempotency;
 mod limits;

@@ -7,8 +7,8 @@ use super::parameters::{
     TASK_STATE, TASK_WAIT, TASKS_LIMIT, TYPE,
 };
 use super::{
-    Access, Content, Description, Method, Response, Schema, Scope, Tag, backups, breakers, idempotency,
-    limits, reactions, schedules, subjects, tasks, tenants, tokens, values,
+    Access, Content, Description, Method, Response, Schema, Scope, Tag, backups, breakers, checks,
+    idempotency, limits, reactions, schedules, subjects, tasks, tenants, tokens, values,
 };
 use crate::catalogue::Code;
 
@@ -708,23 +708,7 @@ operations! {
         },
         problems: &[ANY],
     };
-    Checks: Description {
-        id: "checks",
-        method: Method::Get,
-        path: "/v1/check",
-        access: Access::read(Scope::Store),
-        tag: Tag::Operations,
-        summary: "Show the last check of the data",
-        description: "A node reads everything that it has stored from time to time, slowly, and compares it with its checksums. Returns how often, and what the last of these checks has found.",
-        parameters: &[],
-        request: &[],
-        response: Response {
-            description: "The last check.",
-            content: &[json("Checks")],
-            headers: &[],
-        },
-        problems: &[ANY],
-    };
+    Checks: checks::SHOW;
     Live: Description {
         id: "live",
         method: Method::Get,

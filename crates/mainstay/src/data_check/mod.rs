@@ -7,7 +7,7 @@
 //! ```
 //!
 //! It reads what a backup reads, and the files of the state's tables, and `upkeep` says what is wrong. The node goes on
-//! whatever is found: it ends when a read that somebody relies on meets the damage. A thread of its own with the lowest
+//! whatever is found: it ends when a read of a client, or of its own work, meets the damage. A thread of its own with the lowest
 //! priority does the work, so that nothing else waits for it. It holds a few MiB, and what it has pinned. When the node
 //! stops or the disk is full, it lets go at once, and the check counts as not made.
 

@@ -1,4 +1,4 @@
-//! What the last check has found: kept in the data directory for the next start, and shown to whoever asks.
+//! What the last check has found: kept in the data directory for the next start, and shown to clients, in metrics and in the log.
 
 use api::response::check::{Finding as ShownFinding, LastCheck};
 use model::Wall;

@@ -141,13 +141,20 @@ fn in_the_middle_of_a_check_writes_go_on_and_a_stop_is_prompt() {
     let scratch = tempfile::tempdir().unwrap();
     let (data, ..) = paths(scratch.path());
     let node = start(&data, &["--check-every", "off"]);
-    node.run_with_input(&["import", "-"], &lines(0, 10_000)).ok();
+    let large = |n| {
+        format!(
+            "{{\"stream\":\"large\",\"id\":\"{n}\",\"type\":\"t\",\"data\":\"{}\"}}\n",
+            "x".repeat(100_000)
+        )
+    };
+    node.run_with_input(&["import", "-"], &(0..40).map(large).collect::<String>()).ok();
     assert!(node.stop().success());
-    // It takes minutes.
+    // It takes minutes, and there are few rows.
     let node = start(&data, &["--check-every", "1s", "--check-bytes-per-second", "16 KiB"]);
-    until("a check that has begun", || (node.metric("mainstay_check_read_bytes_total") > 0.0).then_some(()));
+    let read = || node.metric("mainstay_check_read_bytes_total");
+    until("a check that reads a segment", || (read() > f64::from(1 << 20)).then_some(()));
     assert_eq!(niceness(&node, "check"), 19, "everything else comes first");
-    node.run_with_input(&["import", "-"], &lines(10_000, 10_000)).ok();
+    node.run_with_input(&["import", "-"], &lines(0, 10_000)).ok();
     assert_eq!(check(&node)["last"], Value::Null, "it has not ended");
     let began = Instant::now();
     assert!(node.stop().success());
