@@ -96,11 +96,20 @@ const HOMES: &[(&str, &[&str])] = &[
     ("slog", &["consensus"]),
     ("lsm-tree", &["storage"]),
     ("axum", &["http-server"]),
-    ("hyper", &["http-server", "mainstay-client", "experiments"]),
-    ("hyper-util", &["http-server", "mainstay-client", "experiments"]),
+    ("hyper", &["http-server", "mainstay-client", "bucket", "experiments"]),
+    ("hyper-util", &["http-server", "mainstay-client", "bucket", "experiments"]),
+    ("object_store", &["bucket"]),
     (
         "tokio",
-        &["runtime", "http-server", "mainstay", "mainstay-client", "mainstay-resilience", "experiments"],
+        &[
+            "runtime",
+            "http-server",
+            "mainstay",
+            "mainstay-client",
+            "mainstay-resilience",
+            "bucket",
+            "experiments",
+        ],
     ),
     (
         "serde_json",
