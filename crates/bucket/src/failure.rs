@@ -6,6 +6,8 @@ use upkeep::{BucketCause, UpkeepError};
 
 /// More of what a store says than anyone reads.
 const WORDS_MAX: usize = 300;
+/// What paths of the service that gives credentials to machines of Amazon's begin with.
+const METADATA: &str = "/latest/api/token";
 
 /// An error about a bucket.
 pub(crate) fn of(label: &str, error: &object_store::Error) -> UpkeepError {
@@ -13,6 +15,8 @@ pub(crate) fn of(label: &str, error: &object_store::Error) -> UpkeepError {
     let code = element(&text, "Code").unwrap_or_default();
     let cause = match error {
         _ if code == "NoSuchBucket" => BucketCause::Missing,
+        // Where the crate looks last.
+        _ if text.contains(METADATA) => BucketCause::Settings,
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
             BucketCause::Denied
         }
@@ -24,6 +28,9 @@ pub(crate) fn of(label: &str, error: &object_store::Error) -> UpkeepError {
     };
     let what = match cause {
         BucketCause::Missing => "there is no such bucket".to_owned(),
+        BucketCause::Settings => {
+            "no credentials are given, and this machine has no role that gives any".to_owned()
+        }
         BucketCause::Unreachable => format!("the store cannot be reached: {}", words(error)),
         BucketCause::Denied => format!("the store has refused the request: {}", words(error)),
         _ => words(error),
@@ -36,7 +43,10 @@ pub(crate) fn words(error: &object_store::Error) -> String {
     if let Some(transport) = transport(error) {
         return transport.to_string();
     }
-    let text = error.to_string();
+    let text = match error {
+        object_store::Error::Generic { source, .. } => source.to_string(),
+        _ => error.to_string(),
+    };
     let said = match (element(&text, "Code"), element(&text, "Message")) {
         (Some(code), Some(message)) => format!("{message} ({code})"),
         (Some(code), None) => code.to_owned(),

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -78,6 +78,7 @@ impl HttpService for Service {
             HttpError::new(kind, error)
         })?;
         let (parts, body) = response.into_parts();
+        // Fused: a body may be asked again after its end.
         let frames = stream::unfold(Some(body), |body| async {
             let mut body = body?;
             let frame: Result<Frame<Bytes>, HttpError> = match timeout(FRAME_MAX, body.frame()).await {
@@ -88,6 +89,6 @@ impl HttpService for Service {
             };
             Some((frame, None))
         });
-        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(StreamBody::new(Box::pin(frames)))))
+        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(StreamBody::new(Box::pin(frames.fuse())))))
     }
 }

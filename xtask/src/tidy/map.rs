@@ -96,8 +96,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("slog", &["consensus"]),
     ("lsm-tree", &["storage"]),
     ("axum", &["http-server"]),
-    ("hyper", &["http-server", "mainstay-client", "experiments"]),
-    ("hyper-util", &["http-server", "mainstay-client", "experiments"]),
+    ("hyper", &["http-server", "mainstay-client", "bucket", "experiments"]),
+    ("hyper-util", &["http-server", "mainstay-client", "bucket", "experiments"]),
+    ("object_store", &["bucket"]),
     (
         "tokio",
         &[
@@ -106,6 +107,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "mainstay",
             "mainstay-client",
             "mainstay-resilience",
+            "bucket",
             "experiments",
             "subject-keys",
         ],

@@ -30,7 +30,7 @@ fn bucket(place: &Path) -> Result<Option<Arc<Bucket>>> {
     }
 }
 
-/// Opens backups that are there.
+/// Opens existing backups.
 pub(super) fn open(place: &Path) -> Result<BackupDirectory> {
     if is_stream(place) {
         return Err(Failure::usage("this needs a directory of backups or a bucket, not a stream"));

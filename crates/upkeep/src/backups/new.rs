@@ -286,7 +286,7 @@ impl NewBackup {
         self.place.put(&name)
     }
 
-    /// Checks a segment that is there.
+    /// Checks an existing segment.
     fn keep_again(&mut self, at: usize) -> Result<()> {
         let file = self.place.fetch_known(&self.name_of(&self.manifest.segments[at]))?;
         self.keep(at, &file)

@@ -53,7 +53,7 @@ pub(crate) enum Place {
     },
 }
 
-/// A file that is there.
+/// An existing file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listed {
     /// Its name in its folder.
