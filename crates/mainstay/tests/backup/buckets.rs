@@ -156,8 +156,7 @@ fn one_process_at_a_time_changes_a_bucket_and_a_lock_that_was_left_is_taken_over
     let node = Node::start_with(&data, SMALL);
     node.run_with_input(&["import", "-"], &lines(0, 40_000)).ok();
     // An archive makes a backup, for which it has the lock, and has a lock of its own as long as it runs.
-    let mut archive =
-        server.command(&["--url", &node.url, "archive", PLACE, "--every", "50ms"]).spawn().unwrap();
+    let archive = Running::start(server.command(&["--url", &node.url, "archive", PLACE, "--every", "50ms"]));
     let deadline = Instant::now() + Duration::from_secs(60);
     while !server.objects().iter().any(|object| object.ends_with(".log")) {
         assert!(Instant::now() < deadline, "nothing is archived");
