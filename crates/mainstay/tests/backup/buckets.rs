@@ -192,7 +192,7 @@ fn a_bucket_that_cannot_be_used_is_told_with_its_cause_soon_and_without_secrets(
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let unreachable = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
-    let cases: [(&str, Option<(&str, &str)>, i32, &str); 7] = [
+    let cases = [
         ("s3://missing/a", None, 2, "there is no such bucket"),
         (PLACE, Some(("AWS_SECRET_ACCESS_KEY", "wrong")), 3, "SignatureDoesNotMatch"),
         (PLACE, Some(("AWS_ACCESS_KEY_ID", "nobody")), 3, "InvalidAccessKeyId"),
