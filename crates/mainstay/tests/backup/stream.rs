@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Writes a backup of a node into a file.
-fn back_up(node: &Node, file: &Path) {
+pub(crate) fn back_up(node: &Node, file: &Path) {
     let mut command = mainstay();
     command.args(["--url", &node.url, "backup", "-"]).stdin(Stdio::null());
     let ran = command.stdout(File::create(file).unwrap()).output().unwrap();

@@ -1,6 +1,6 @@
 //! Sealed events in backups and archives: what is restored, what is erased in all of them, and what kill -9 leaves.
 
-use super::{Node, back_up, events, files, offline, paths, restore, text};
+use super::{Node, back_up, events, files, offline, paths, restore, stream, text};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -91,7 +91,11 @@ fn a_backup_of_sealed_events_is_of_no_use_without_the_operators_key() {
     let node = start(&data, &right);
     node.run_with_input(&["import", "-"], &of_subject("anna", 0, 50)).ok();
     back_up(&node, &backups);
+    let (file, unpacked) = (scratch.path().join("backup.tar"), scratch.path().join("unpacked"));
+    stream::back_up(&node, &file);
     node.kill();
+    offline(&["restore", text(&file), "--data", text(&unpacked)]).ok();
+    assert_eq!(count(&start(&unpacked, &right)), (50, 0), "a stream has the keys too");
     restore(&backups, &restored);
     let refused = |arguments: &[&str]| {
         let ran =
