@@ -88,7 +88,8 @@ fn examine_keys(data: &Path, report: &mut Report) {
         const AFFECTED: &str = "Events of subjects, which are sealed with these keys. No node starts here.";
         const REMEDY: &str = "Keep a copy of the directory, and replace the file by `keys-STORE/SUBJECT-KEYS` of the newest \
                               backup. Events of subjects that are newer than that copy cannot be read any more.";
-        report.found(error, AFFECTED, REMEDY);
+        let (what, affected, remedy) = (error.to_string(), AFFECTED.to_owned(), REMEDY.to_owned());
+        report.findings.push(Finding { what, affected, remedy });
     }
 }
 
