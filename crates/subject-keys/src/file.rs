@@ -132,7 +132,6 @@ impl KeysFile {
 
     /// Every write fails from now on.
     #[cfg(test)]
-    #[expect(clippy::unwrap_used, reason = "only for tests")]
     pub(crate) fn spoil(&mut self) {
         self.file = File::open(&self.path).unwrap();
     }
