@@ -80,6 +80,7 @@ pub(crate) enum Lock {
 
 impl Fetched {
     /// A file that is on this machine anyway.
+    #[cfg(test)]
     pub(crate) fn local(path: &Path) -> Self {
         Self { path: path.to_owned(), shown: path.to_owned(), _copy: None }
     }
