@@ -32,4 +32,5 @@ mod snapshot;
 mod subject;
 #[cfg(test)]
 mod tasks;
+#[cfg(test)]
 mod token;

@@ -205,9 +205,9 @@ fn a_check_counts_as_no_backup_holds_what_is_replaced_meanwhile_and_lets_go_of_i
     until("a segment that is held", || (replaced(&node) > 0).then_some(()));
     assert_eq!(check(&node)["last"], Value::Null, "the check has not ended");
     for held in ["00000000000000a1", "00000000000000a2"] {
-        let request = mainstay_client::Request::new("PUT", &format!("/v1/backups/{held}")).unwrap();
+        let request = mainstay_client::Request::new("PUT", format!("/v1/backups/{held}")).unwrap();
         assert_eq!(node.client().send(&request).unwrap().status, 200, "as many backups as ever");
-        let request = mainstay_client::Request::new("DELETE", &format!("/v1/backups/{held}")).unwrap();
+        let request = mainstay_client::Request::new("DELETE", format!("/v1/backups/{held}")).unwrap();
         assert_eq!(node.client().send(&request).unwrap().status, 200);
     }
     let last = until_last(&node, "the end of the check", |last| !last.is_null());
