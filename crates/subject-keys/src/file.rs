@@ -121,9 +121,12 @@ impl KeysFile {
         Ok(())
     }
 
-    /// Writes over a record. The erasure is durable after [`Self::sync`].
+    /// Writes over a record. The erasure is durable after [`Self::sync`]. A key that the file does not have, because it is
+    /// older, is erased too: its id is never given out.
     pub(crate) fn erase(&mut self, id: KeyId) -> Result<(), KeysError> {
-        self.write(&KeyRecord::Erased { id })
+        self.write(&KeyRecord::Erased { id })?;
+        self.count = self.count.max(id.0);
+        Ok(())
     }
 
     pub(crate) fn sync(&self) -> Result<(), KeysError> {
@@ -143,16 +146,15 @@ impl KeysFile {
     }
 }
 
-/// Erases keys in a file that no node uses. Ids that the file does not have are left out: a copy may be older than they
-/// are.
+/// Erases keys in a file that no node uses. Those that it does not have, because it is older, are erased too, so that their ids
+/// are never given out.
 ///
 /// # Errors
 /// [`KeysError`]
 pub fn erase_all(path: &Path, keys: &[KeyId]) -> Result<(), KeysError> {
-    let (_, records) = read(path)?;
+    read(path)?;
     let file = OpenOptions::new().write(true).open(path).map_err(|source| failed(path, source))?;
-    let has = |id: &&KeyId| id.0 > 0 && id.0 as usize <= records.len();
-    for id in keys.iter().filter(has) {
+    for id in keys.iter().filter(|id| (1..=limits::SUBJECTS_MAX).contains(&id.0)) {
         let record = KeyRecord::Erased { id: *id }.encode();
         file.write_all_at(&record, offset(*id)).map_err(|source| failed(path, source))?;
     }

@@ -8,7 +8,7 @@ use crate::sealing::{Event, Opened, SubjectKey};
 use crate::wrapping::WrappingKey;
 use format::header::{StoreId, SubjectKeysHeader};
 use format::subject_key::{KeyRecord, SubjectTag};
-use model::{Fingerprint, KeyId};
+use model::{Fingerprint, KeyId, limits};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -305,15 +305,22 @@ impl Keeper {
             let _ = answer.send(Err(KeysError::Failed));
             return;
         }
-        let mut table = self.shared.change();
-        let Some(place) = (id.0 as usize).checked_sub(1).and_then(|at| table.keys.get_mut(at)) else {
+        let Some(at) = (id.0 as usize).checked_sub(1).filter(|at| *at < limits::SUBJECTS_MAX as usize) else {
             let _ = answer.send(Ok(()));
             return;
         };
+        let mut table = self.shared.change();
+        // The file may be older than the state that knows of the erasure.
+        let places = table.keys.len().max(at + 1);
+        table.keys.resize_with(places, || Place::Unused);
         // From here on nobody reads with it, whatever becomes of the file.
-        if let Place::Kept(tag, _) = std::mem::replace(place, Place::Erased) {
-            table.ids.remove(&tag);
-            table.erased += 1;
+        match std::mem::replace(&mut table.keys[at], Place::Erased) {
+            Place::Kept(tag, _) => {
+                table.ids.remove(&tag);
+                table.erased += 1;
+            }
+            Place::Unused => table.erased += 1,
+            Place::Erased => {}
         }
         drop(table);
         match self.file.erase(id) {
@@ -345,7 +352,8 @@ impl Keeper {
         }
         for Written { id, tag, key, answers } in created {
             let mut table = self.shared.change();
-            table.keys.resize_with(id.0 as usize, || Place::Unused);
+            let places = table.keys.len().max(id.0 as usize);
+            table.keys.resize_with(places, || Place::Unused);
             table.keys[id.0 as usize - 1] = Place::Kept(tag, key);
             table.ids.insert(tag, id);
             drop(table);

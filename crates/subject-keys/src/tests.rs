@@ -149,10 +149,30 @@ fn keys_are_erased_in_a_copy_that_is_older_than_some_of_them() {
     let keys = open(scratch.path());
     let (anna, sealed) = seal(&keys, "anna", "secret");
     drop(keys);
-    file::erase_all(&scratch.path().join(NAME), &[anna, KeyId(2), KeyId(0)]).unwrap();
+    file::erase_all(&scratch.path().join(NAME), &[anna, KeyId(3), KeyId(0)]).unwrap();
     let keys = open(scratch.path());
     assert_eq!(keys.open_sealed(anna, EVENT, &sealed).unwrap(), Opened::Erased);
-    assert_eq!(keys.count().last, anna);
+    assert_eq!(keys.open_sealed(KeyId(3), EVENT, &sealed).unwrap(), Opened::Erased);
+    assert_eq!(
+        wait(keys.of("ben")).unwrap(),
+        KeyId(4),
+        "the id of a key that is erased elsewhere is not given out"
+    );
+}
+
+#[test]
+fn an_erased_key_that_the_file_never_had_is_not_given_out() {
+    let scratch = tempfile::tempdir().unwrap();
+    let keys = open(scratch.path());
+    wait(keys.of("anna")).unwrap();
+    wait(keys.erase(KeyId(4))).unwrap();
+    assert!(keys.is_erased(KeyId(4)) && keys.count().erased == 1);
+    assert_eq!(wait(keys.of("ben")).unwrap(), KeyId(5));
+    drop(keys);
+    let keys = open(scratch.path());
+    assert!(keys.is_erased(KeyId(4)) && keys.count().erased == 1);
+    assert!(matches!(keys.open_sealed(KeyId(2), EVENT, b""), Err(KeysError::Missing { .. })));
+    assert_eq!((keys.find("ben"), wait(keys.of("cleo")).unwrap()), (Some(KeyId(5)), KeyId(6)));
 }
 
 #[test]
