@@ -23,6 +23,13 @@ pub fn command(words: &[&str]) -> Command {
     let (program, arguments) = words.split_first().map_or(("true", &[][..]), |(first, rest)| (*first, rest));
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
+    // Some build scripts run again when these change. A build from here and one from a shell are to share what they build.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 
