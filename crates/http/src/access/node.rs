@@ -9,6 +9,7 @@ use runtime::{
     AskedTime, Backup, BackupId, CannotArchive, CannotBegin, ClosedTime, Handle, LogRead, Pending,
     ReadFailure, Snapshot, Status, Unavailable, Woken,
 };
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -16,6 +17,24 @@ use tokio::sync::watch;
 /// the tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Node(Handle, Sealing);
+
+/// A command on its way to the node. Boxed where it waits, because every connection has space for what its requests may have
+/// to wait for.
+pub(crate) enum Submitted<'n> {
+    Taken(Pending),
+    Sealing(Pin<Box<dyn Future<Output = Result<Pending>> + Send + 'n>>),
+}
+
+impl Submitted<'_> {
+    /// # Errors
+    /// As [`Node::submit`].
+    pub(crate) async fn pending(self) -> Result<Pending> {
+        match self {
+            Self::Taken(pending) => Ok(pending),
+            Self::Sealing(sealing) => sealing.await,
+        }
+    }
+}
 
 impl Node {
     pub(crate) const fn new(handle: Handle, sealing: Sealing) -> Self {
@@ -35,9 +54,16 @@ impl Node {
     ///
     /// # Errors
     /// When the caller may not send it, its events cannot be sealed, or the node does not take it.
-    pub(crate) async fn submit(&self, caller: &Caller, command: Command<'static>) -> Result<Pending> {
-        let command = self.sealed(caller, command).await?;
-        self.0.submit(command).map_err(|error| unavailable::problem(&error))
+    pub(crate) fn submit(&self, caller: &Caller, command: Command<'static>) -> Result<Submitted<'_>> {
+        let command = caller.permitted(command)?;
+        if !self.seals(&command) {
+            let pending = self.0.submit(command).map_err(|error| unavailable::problem(&error))?;
+            return Ok(Submitted::Taken(pending));
+        }
+        Ok(Submitted::Sealing(Box::pin(async {
+            let command = self.1.seal(&self.0, command).await?;
+            self.0.submit(command).map_err(|error| unavailable::problem(&error))
+        })))
     }
 
     /// Hands settlements to the node. They have no events.
@@ -54,17 +80,16 @@ impl Node {
     /// # Errors
     /// As [`Self::submit`].
     pub(crate) async fn submit_or_wait(&self, caller: &Caller, command: Command<'static>) -> Result<Pending> {
-        let command = self.sealed(caller, command).await?;
+        let mut command = caller.permitted(command)?;
+        if self.seals(&command) {
+            command = Box::pin(self.1.seal(&self.0, command)).await?;
+        }
         self.0.submit_or_wait(command).await.map_err(|error| unavailable::problem(&error))
     }
 
-    /// What the node gets. A command that the caller may not send makes no key.
-    async fn sealed(&self, caller: &Caller, command: Command<'static>) -> Result<Command<'static>> {
-        match caller.permitted(command)? {
-            // No command of an administrator has events.
-            audited @ Command::Audited(_) => Ok(audited),
-            command => self.1.seal(&self.0, command).await,
-        }
+    /// Whether the events of a command may have to be sealed. No command of an administrator has events.
+    fn seals(&self, command: &Command<'_>) -> bool {
+        self.1.keys().is_some() && matches!(command, Command::Append(_) | Command::Transaction(_))
     }
 
     /// Claims tasks, and waits until there are some.

@@ -19,7 +19,7 @@ pub(super) async fn submit(
     parts: &request::Parts,
     command: Command<'static>,
 ) -> Result<Outcome> {
-    let pending = context.handle.submit(&Caller::of(context, parts), command).await?;
+    let pending = context.handle.submit(&Caller::of(context, parts), command)?.pending().await?;
     pending.await.map_err(|error| unavailable::problem(&error))
 }
 
