@@ -22,7 +22,7 @@ use storage::directory::{ADMIN_TOKEN_NAME as FILE, ADMIN_TOKEN_NEW_NAME as NEW_F
 
 /// The variable that gives a token, for containers.
 pub(crate) const VARIABLE: &str = "MAINSTAY_ADMIN_TOKEN";
-/// More than any token, so that a wrong path cannot fill the memory.
+/// More than any secret, so that a wrong path cannot fill the memory.
 const FILE_BYTES_MAX: u64 = 4_096;
 
 /// Makes sure that a node that asks for tokens has one that can create others. Waits until the node is ready.
@@ -74,7 +74,8 @@ fn given(config: &Config) -> Result<Option<Secret>> {
     Ok(Some(secret))
 }
 
-fn read(file: &Path) -> io::Result<String> {
+/// Reads a file with a secret, up to a bound.
+pub(crate) fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(file)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text)

@@ -1,17 +1,13 @@
 //! The keys of subjects, as the process opens them: the key that wraps them is in a file that the operator names, and they
 //! are in the data directory.
 
+use crate::admin_token;
 use crate::cli::failure::{Failure, Result};
 use crate::config::Config;
 use runtime::Handle;
 use shard::query;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use subject_keys::{SubjectKeys, WrappingKey, file};
-
-/// More than any key, so that a wrong path cannot fill the memory.
-const FILE_BYTES_MAX: u64 = 4_096;
 
 /// Opens the keys, if the node is to seal events. The data must be open.
 ///
@@ -38,9 +34,7 @@ fn read(path: &Path) -> Result<WrappingKey> {
     let cannot = |why: &dyn std::fmt::Display| {
         format!("the key of subjects in {} cannot be used: {why}", path.display())
     };
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
-    read.map_err(|error| Failure::usage(cannot(&error)))?;
+    let text = admin_token::read(path).map_err(|error| Failure::usage(cannot(&error)))?;
     WrappingKey::parse(&text).map_err(|error| Failure::usage(cannot(&error)))
 }
 

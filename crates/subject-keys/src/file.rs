@@ -187,26 +187,18 @@ pub fn whole(header: &SubjectKeysHeader, records: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Writes the file of a directory as a whole, readable by its owner only. What was there is replaced once the new one is
-/// durable, and is written over before it is removed.
+/// Writes the file of a directory that has none, as a whole, readable by its owner only.
 ///
 /// # Errors
-/// The directory has the old file, or the new one.
+/// The directory has no file, or a whole one.
 pub fn write_whole(directory: &Path, bytes: &[u8]) -> io::Result<()> {
-    let old = OpenOptions::new().write(true).open(directory.join(NAME)).ok();
     let new = directory.join(NEW_NAME);
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all_at(bytes, 0)?;
     file.sync_all()?;
     std::fs::rename(&new, directory.join(NAME))?;
-    File::open(directory)?.sync_all()?;
-    // The old blocks may hold keys that are erased. The new file is in place, so a failure leaves nothing unusable.
-    if let Some(old) = old {
-        old.write_all_at(&vec![0; usize::try_from(old.metadata()?.len()).unwrap_or(0)], 0)?;
-        old.sync_all()?;
-    }
-    Ok(())
+    File::open(directory)?.sync_all()
 }
 
 /// The header, and the places of records.

@@ -64,10 +64,10 @@ enum Job {
     Spoil,
 }
 
-/// How many keys there are.
+/// How far a node has come with its keys, or a copy of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Copied {
-    /// Places for keys, erased ones included: the id of the last one.
+pub struct KeysState {
+    /// The last key, erased ones included.
     pub last: KeyId,
     pub erased: u32,
 }
@@ -169,9 +169,9 @@ impl SubjectKeys {
 
     /// How many keys there are.
     #[must_use]
-    pub fn count(&self) -> Copied {
+    pub fn count(&self) -> KeysState {
         let table = self.shared.table();
-        Copied { last: KeyId(table.keys.len() as u32), erased: table.erased }
+        KeysState { last: KeyId(table.keys.len() as u32), erased: table.erased }
     }
 
     /// The header of the file, and its records after a key: those of keys that exist now, at most this many. Reads from the
@@ -184,12 +184,6 @@ impl SubjectKeys {
         let count = last.0.saturating_sub(after.0).min(most);
         let records = file::records(&self.shared.path, after, count)?;
         Ok((self.shared.header, records))
-    }
-
-    /// The file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.shared.path
     }
 
     #[cfg(test)]

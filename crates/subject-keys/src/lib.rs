@@ -24,7 +24,7 @@ pub mod sealing;
 pub mod wrapping;
 
 pub use file::{Examined, KeysError};
-pub use keeper::{Copied, SubjectKeys};
+pub use keeper::{KeysState, SubjectKeys};
 pub use sealing::{Event, Opened};
 pub use wrapping::{BadWrappingKey, WrappingKey};
 

@@ -19,17 +19,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use subject_keys::file;
 
-pub use subject_keys::Examined;
+pub use subject_keys::{Examined, KeysState};
 
 const PREFIX: &str = "keys-";
-
-/// How far a node has come with its keys, or a copy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeysState {
-    /// The last key.
-    pub last: KeyId,
-    pub erased: u32,
-}
 
 /// A copy that is being brought up to date. Nobody else changes it meanwhile.
 #[derive(Debug)]

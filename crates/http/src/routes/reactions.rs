@@ -115,8 +115,9 @@ pub fn write_reaction_task(record: &BodyRecord<'_>, settings: &ReactionSettings<
         envelope: if is_sealed { b"{}" } else { record.envelope },
     };
     // A task is not sealed, so it says where the event is, and its worker reads it there.
-    let reference = ReactionSettings { payload: ReactionPayload::Reference, ..settings.clone() };
-    let settings = if is_sealed { &reference } else { settings };
+    let reference =
+        is_sealed.then(|| ReactionSettings { payload: ReactionPayload::Reference, ..settings.clone() });
+    let settings = reference.as_ref().unwrap_or(settings);
     out.reserve(record.envelope.len() + 512);
     write_task(out, &event, record.event_type, settings);
 }

@@ -326,7 +326,8 @@ impl Place {
         }
     }
 
-    /// Whether a folder is left of a backup that was interrupted or removed. `is_backup`: it has the name of a backup, and is none.
+    /// Whether a folder is left of a backup that was interrupted or removed. `names_no_backup`: it has the name of a backup, and
+    /// is none.
     pub(crate) fn is_left_over(&self, folder: &str, names_no_backup: impl Fn() -> bool) -> bool {
         match self {
             Self::Directory { .. } => folder.starts_with(REMOVED_PREFIX) || folder == UNFINISHED,
