@@ -9,7 +9,7 @@
 //! A backup is taken beside this: the entries after it are archived while it is copied, which may take long.
 
 use super::Global;
-use super::backup::{Copied, begin, copy_and_end, copy_keys, store_of};
+use super::backup::{Copied, KeysNotCopied, begin, copy_and_end, copy_keys, store_of};
 use super::failure::{Class, Failure, Result};
 use super::lease::duration;
 use super::output::{Output, stdout};
@@ -145,13 +145,7 @@ impl Archiving {
         let piece = match self.client.archive_log(&name, has.0).await {
             Ok(piece) => piece,
             Err(error) if error.code() == Some("not_in_log") => return self.go_on_later(has).await,
-            Err(error) if error.is_retryable() => {
-                if !std::mem::replace(&mut self.is_out, true) {
-                    anstream::eprintln!("{error}; trying again");
-                }
-                return Ok(Added::Failed(error));
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) => return self.fail(error),
         };
         self.missed = 0;
         if std::mem::take(&mut self.is_out) {
@@ -160,11 +154,25 @@ impl Archiving {
         if piece.is_empty() {
             return Ok(Added::Nothing);
         }
-        self.keys = copy_keys(&self.client, &self.directory, self.store, self.keys).await?;
+        self.keys = match copy_keys(&self.client, &self.directory, self.store, self.keys).await {
+            Err(KeysNotCopied::Node(error)) => return self.fail(error),
+            copied => copied?,
+        };
         if let Some(writer) = self.writer.take() {
             self.writer = Some(writer.append(&piece)?);
         }
         Ok(Added::Some)
+    }
+
+    /// The node cannot be asked. If that may pass, it is asked again, for the same entries.
+    fn fail(&mut self, error: Error) -> Result<Added> {
+        if !error.is_retryable() {
+            return Err(error.into());
+        }
+        if !std::mem::replace(&mut self.is_out, true) {
+            anstream::eprintln!("{error}; trying again");
+        }
+        Ok(Added::Failed(error))
     }
 
     /// The node's log begins later than what the archive has: goes on after a backup.

@@ -203,7 +203,7 @@ pub(super) async fn copy_keys(
     directory: &BackupDirectory,
     store: StoreId,
     known: Option<KeysState>,
-) -> Result<Option<KeysState>> {
+) -> Result<Option<KeysState>, KeysNotCopied> {
     let sent = match client.subject_keys(NO_KEY).await {
         Err(error) if error.code() == Some("no_subject_keys") => return Ok(None),
         sent => sent?,
@@ -221,9 +221,38 @@ pub(super) async fn copy_keys(
     };
     loop {
         let sent = client.subject_keys(copy.after().0).await?;
-        if copy.take(&SentKeys::read(&sent)?)? == Taken::All {
+        let taken = copy.take(&SentKeys::read(&sent)?)?;
+        // Keys that came later are not needed, and there may always be some.
+        if taken == Taken::All || copy.after() >= state.last {
             copy.finish()?;
             return Ok(Some(state));
+        }
+    }
+}
+
+/// Why the copy of the subject keys is not up to date.
+pub(super) enum KeysNotCopied {
+    Node(mainstay_client::Error),
+    Kept(UpkeepError),
+}
+
+impl From<mainstay_client::Error> for KeysNotCopied {
+    fn from(error: mainstay_client::Error) -> Self {
+        Self::Node(error)
+    }
+}
+
+impl From<UpkeepError> for KeysNotCopied {
+    fn from(error: UpkeepError) -> Self {
+        Self::Kept(error)
+    }
+}
+
+impl From<KeysNotCopied> for Failure {
+    fn from(why: KeysNotCopied) -> Self {
+        match why {
+            KeysNotCopied::Node(error) => error.into(),
+            KeysNotCopied::Kept(error) => error.into(),
         }
     }
 }
