@@ -1,9 +1,9 @@
 //! The rows of erased subject keys: the value is the time of day. They are about all of a shard's slots, and so they are in
 //! its first one.
 
-use super::key::{Fill, PREFIX_BYTES, Take, kind};
+use super::key::{Fill, PREFIX_BYTES, ShardRows, Take, kind};
 use crate::wire::FormatError;
-use model::{KeyId, KeyRange, Namespace, Slot};
+use model::{KeyId, Namespace, Slot};
 
 const KEY_BYTES: usize = PREFIX_BYTES + 4;
 
@@ -24,22 +24,8 @@ pub fn parse_erased_key(key: &[u8]) -> Result<KeyId, FormatError> {
     Ok(id)
 }
 
-/// The rows of a shard's erased keys, by id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ErasedRange {
-    from: [u8; PREFIX_BYTES],
-    to: [u8; PREFIX_BYTES],
-}
-
-impl ErasedRange {
-    #[must_use]
-    pub fn of(first: Slot) -> Self {
-        let key = |kind| Fill::new(first, Namespace::SYSTEM, kind).done();
-        Self { from: key(kind::ERASED_KEY), to: key(kind::ERASED_KEY + 1) }
-    }
-
-    #[must_use]
-    pub const fn as_range(&self) -> KeyRange<'_> {
-        KeyRange { from: &self.from, to: &self.to }
-    }
+/// The rows of a shard's erased keys, by id. The shard's first slot is `first`.
+#[must_use]
+pub fn erased_rows(first: Slot) -> ShardRows {
+    ShardRows::of(first, kind::ERASED_KEY)
 }

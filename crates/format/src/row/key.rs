@@ -100,6 +100,25 @@ pub(super) mod kind {
     pub(in crate::row) const ERASED_KEY: u8 = 155;
 }
 
+/// All rows of one kind that are about a shard as a whole. They are in its first slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardRows {
+    from: [u8; PREFIX_BYTES],
+    to: [u8; PREFIX_BYTES],
+}
+
+impl ShardRows {
+    pub(super) fn of(first: Slot, kind: u8) -> Self {
+        let key = |kind| Fill::new(first, Namespace::SYSTEM, kind).done();
+        Self { from: key(kind), to: key(kind + 1) }
+    }
+
+    #[must_use]
+    pub const fn as_range(&self) -> KeyRange<'_> {
+        KeyRange { from: &self.from, to: &self.to }
+    }
+}
+
 /// Writes a key of fixed length from left to right.
 pub(super) struct Fill<const N: usize> {
     key: [u8; N],

@@ -94,15 +94,15 @@ pub use breaker::{
     BreakerCalls, BreakerFailure, BreakerMode, BreakerRow, BreakerState, BreakerTally, BreakerWorker,
     RecentRow, breaker_key, breaker_recent_key, breaker_tally_key,
 };
-pub use erased::{ErasedRange, erased_key, parse_erased_key};
+pub use erased::{erased_key, erased_rows, parse_erased_key};
 pub use execution::{ExecutionRow, ExecutionState, ExecutionTimerKey, execution_key};
 pub use group::{
     Follows, GroupKeys, GroupPlace, GroupRow, MemberRange, MemberRow, decode_follower, encode_follower,
 };
 pub use key::{
-    ALL_ROWS, CleanUpKey, PREFIX_BYTES, RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey,
-    dedup_key, idempotency_key, membership_key, parse_revision_key, parse_stream_key, revision_key,
-    shard_key, stream_key, stream_kind_prefix,
+    ALL_ROWS, CleanUpKey, PREFIX_BYTES, RecordTimerKey, ShardRows, TimerKey, TimerRange, TimerSearch,
+    WallTimerKey, dedup_key, idempotency_key, membership_key, parse_revision_key, parse_stream_key,
+    revision_key, shard_key, stream_key, stream_kind_prefix,
 };
 pub use lease::{
     LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseWaiterRow, lease_key, lease_waiter_key,
@@ -121,14 +121,14 @@ pub use queue::{
     UniqueRow, decode_cohort_hash, decode_number, decode_part, encode_cohort_hash, encode_number,
     encode_part,
 };
-pub use reaction::{ReactionRange, ReactionRow, parse_reaction_key, reaction_key, reactions_key};
+pub use reaction::{ReactionRow, parse_reaction_key, reaction_key, reaction_rows, reactions_key};
 pub use schedule::{
     Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTimers, ScheduleTotals, decode_definition,
     decode_schedule_set, encode_definition, encode_schedule_set, schedule_definition_key, schedule_key,
     schedule_set_key, schedule_tally_key,
 };
 pub use stored_value::{ValueContent, ValueRow, value_key};
-pub use token::{TokenRange, TokenRow, parse_token_key, token_key, token_use_key, tokens_key};
+pub use token::{TokenRow, parse_token_key, token_key, token_rows, token_use_key, tokens_key};
 pub use value::{
     Author, CleanUpWork, DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow, decode_name,
 };

@@ -1,13 +1,13 @@
 //! The rows of reactions. They are about all of a shard's slots, as a reaction follows everything that happens in
 //! the shard, and so they are in its first one.
 
-use super::key::{Fill, PREFIX_BYTES, Take, kind};
+use super::key::{Fill, PREFIX_BYTES, ShardRows, Take, kind};
 use super::value::{LAYOUT, layout};
 use crate::lease::{get_cursor, put_cursor};
 use crate::reaction::{get_settings, put_settings};
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
-use model::{Cursor, KeyRange, Namespace, Position, ReactionName, ReactionSettings, Slot};
+use model::{Cursor, Namespace, Position, ReactionName, ReactionSettings, Slot};
 
 /// The key of a reaction's row in the shard whose first slot is `first`.
 #[must_use]
@@ -35,24 +35,10 @@ pub fn reactions_key(first: Slot) -> [u8; PREFIX_BYTES] {
     Fill::new(first, Namespace::SYSTEM, kind::REACTIONS).done()
 }
 
-/// The rows of a shard's reactions, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReactionRange {
-    from: [u8; PREFIX_BYTES],
-    to: [u8; PREFIX_BYTES],
-}
-
-impl ReactionRange {
-    #[must_use]
-    pub fn of(first: Slot) -> Self {
-        let key = |kind| Fill::new(first, Namespace::SYSTEM, kind).done();
-        Self { from: key(kind::REACTION), to: key(kind::REACTION + 1) }
-    }
-
-    #[must_use]
-    pub const fn as_range(&self) -> KeyRange<'_> {
-        KeyRange { from: &self.from, to: &self.to }
-    }
+/// The rows of a shard's reactions, by name. The shard's first slot is `first`.
+#[must_use]
+pub fn reaction_rows(first: Slot) -> ShardRows {
+    ShardRows::of(first, kind::REACTION)
 }
 
 /// A reaction and how far it has come.

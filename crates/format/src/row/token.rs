@@ -1,13 +1,13 @@
 //! The rows of tokens. They are about all of a shard's slots, and so they are in its first one.
 
-use super::key::{Fill, PREFIX_BYTES, Take, kind};
+use super::key::{Fill, PREFIX_BYTES, ShardRows, Take, kind};
 use super::value::LAYOUT;
 use crate::token::{
     get_allowance, get_hash, get_optional, get_settings, put_allowance, put_hash, put_optional, put_settings,
 };
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
-use model::{KeyRange, Namespace, Slot, TokenHash, TokenId, TokenSettings, Wall};
+use model::{Namespace, Slot, TokenHash, TokenId, TokenSettings, Wall};
 
 /// Bytes of the key of a token's row.
 const KEY_BYTES: usize = PREFIX_BYTES + 8;
@@ -44,24 +44,10 @@ pub fn tokens_key(first: Slot) -> [u8; PREFIX_BYTES] {
     Fill::new(first, Namespace::SYSTEM, kind::TOKENS).done()
 }
 
-/// The rows of a shard's tokens, by id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenRange {
-    from: [u8; PREFIX_BYTES],
-    to: [u8; PREFIX_BYTES],
-}
-
-impl TokenRange {
-    #[must_use]
-    pub fn of(first: Slot) -> Self {
-        let key = |kind| Fill::new(first, Namespace::SYSTEM, kind).done();
-        Self { from: key(kind::TOKEN), to: key(kind::TOKEN + 1) }
-    }
-
-    #[must_use]
-    pub const fn as_range(&self) -> KeyRange<'_> {
-        KeyRange { from: &self.from, to: &self.to }
-    }
+/// The rows of a shard's tokens, by id. The shard's first slot is `first`.
+#[must_use]
+pub fn token_rows(first: Slot) -> ShardRows {
+    ShardRows::of(first, kind::TOKEN)
 }
 
 /// A token.

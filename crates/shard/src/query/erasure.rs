@@ -3,7 +3,7 @@
 use crate::damage::bad_row;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{ErasedRange, parse_erased_key};
+use format::row::{erased_rows, parse_erased_key};
 use model::{KeyId, Order, Slot, View, ViewError};
 
 /// The subject keys that are erased for good, in the shard whose first slot is `first`, by id. There are at most
@@ -13,7 +13,7 @@ use model::{KeyId, Order, Slot, View, ViewError};
 /// [`ViewError`].
 pub fn erased_keys(view: &impl View, first: Slot) -> Result<Vec<KeyId>, ViewError> {
     let mut found = Vec::new();
-    view.scan(ErasedRange::of(first).as_range(), Order::Ascending, &mut |key, _| {
+    view.scan(erased_rows(first).as_range(), Order::Ascending, &mut |key, _| {
         found.push(parse_erased_key(key));
         ControlFlow::Continue(())
     })?;

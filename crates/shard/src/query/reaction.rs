@@ -6,7 +6,7 @@ use crate::queue::tally::queue_row;
 use crate::reaction::{decode, load};
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{ReactionRange, ReactionRow, parse_reaction_key};
+use format::row::{ReactionRow, parse_reaction_key, reaction_rows};
 use model::{Cursor, Order, Position, ReactionName, ReactionSettings, Slot, View, ViewError, limits};
 
 /// A reaction.
@@ -39,7 +39,7 @@ pub enum Obstacle {
 /// [`ViewError`].
 pub fn reactions(view: &impl View, first: Slot) -> Result<Vec<ReactionView>, ViewError> {
     let mut found = Vec::new();
-    view.scan(ReactionRange::of(first).as_range(), Order::Ascending, &mut |key, value| {
+    view.scan(reaction_rows(first).as_range(), Order::Ascending, &mut |key, value| {
         let name = parse_reaction_key(key).map(ReactionName::into_owned);
         let row = name.and_then(|name| Ok((name, ReactionRow::decode(value)?)));
         found.push(row.map(|(name, row)| view_of(name, row)));

@@ -3,7 +3,7 @@
 use crate::damage::bad_row;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{TokenRange, TokenRow, decode_number, parse_token_key, token_use_key};
+use format::row::{TokenRow, decode_number, parse_token_key, token_rows, token_use_key};
 use model::{Order, Slot, TokenHash, TokenId, TokenSettings, View, ViewError, Wall};
 
 /// A token.
@@ -26,7 +26,7 @@ pub struct TokenView {
 /// [`ViewError`].
 pub fn tokens(view: &impl View, first: Slot) -> Result<Vec<TokenView>, ViewError> {
     let mut found = Vec::new();
-    view.scan(TokenRange::of(first).as_range(), Order::Ascending, &mut |key, value| {
+    view.scan(token_rows(first).as_range(), Order::Ascending, &mut |key, value| {
         let token = parse_token_key(key).and_then(|id| {
             let row = TokenRow::decode(value)?;
             let settings = row.settings.into_owned();
