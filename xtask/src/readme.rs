@@ -13,6 +13,7 @@
 //! since times, cursors, counts and paths differ from run to run.
 
 use crate::Failure;
+use crate::run::forget_this_package;
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -206,6 +207,7 @@ pub fn rewrite(page: &str, executions: &[Execution]) -> String {
 fn shell(script: &str, session: &Session<'_>) -> Command {
     let mut command = Command::new("bash");
     command.args(["-c", script]).current_dir(session.dir).stdin(Stdio::null());
+    forget_this_package(&mut command);
     for (name, value) in &session.environment {
         match value {
             Some(value) => command.env(name, value),
@@ -386,6 +388,7 @@ mod tests {
         for (page, want) in [
             ("$ echo $WORD 7\nonce 8\n", None),
             ("$ export A=b\n$ echo $A\nb\n", None),
+            ("$ echo [$CARGO_PKG_NAME$CARGO_MANIFEST_DIR]\n[]\n", None),
             ("$ echo error: no; false\nerror: no\n", None),
             ("$ echo a\nb\n", Some("the command printed: a")),
             ("$ false\n", Some("exit status: 1")),

@@ -23,14 +23,19 @@ pub fn command(words: &[&str]) -> Command {
     let (program, arguments) = words.split_first().map_or(("true", &[][..]), |(first, rest)| (*first, rest));
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
-    // Some build scripts run again when these change. A build from here and one from a shell are to share what they build.
+    forget_this_package(&mut command);
+    command
+}
+
+/// Removes what cargo and nextest tell about the package that runs. Some build scripts run again when these variables
+/// change: a build from here and one from a shell are to share what they build.
+pub fn forget_this_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
             command.env_remove(&name);
         }
     }
-    command
 }
 
 /// Runs a command with its output on this process's own.
