@@ -1,27 +1,22 @@
-//! HTTP for `object_store`, by the client and the certificates that Mainstay's own client uses.
+//! HTTP for `object_store`.
 //!
-//! `object_store` repeats what fails. Here is what bounds a single attempt: the time to connect, the time until a response
-//! begins, and the time between two parts of its body.
+//! `object_store` repeats what fails. Here is what bounds a single attempt, besides the time to connect: the time until a
+//! response begins, and the time between two parts of its body.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http_body_util::{BodyExt as _, StreamBody};
+use https_client::{Client, Version};
 use hyper::body::Frame;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector as Tcp;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use object_store::ClientOptions;
 use object_store::client::{
     ClientConfigKey, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
     HttpResponse, HttpResponseBody, HttpService,
 };
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Until a response begins: the request with its body, which is up to a part of an object, has been sent by then.
 const RESPONSE_MAX: Duration = Duration::from_secs(120);
 /// Until the next part of a response's body.
@@ -33,31 +28,15 @@ pub(crate) struct Connector;
 
 #[derive(Debug)]
 struct Service {
-    client: Client<HttpsConnector<Tcp>, HttpRequestBody>,
+    client: Client<HttpRequestBody>,
     /// Whether a URL may begin with `http:`.
     may_be_plain: bool,
 }
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let mut roots = rustls::RootCertStore::empty();
-        // A system's store may hold certificates that rustls cannot use; the others still count.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let tls =
-            tls.map_err(|source| object_store::Error::Generic { store: "S3", source: Box::new(source) })?;
-        let tls = tls.with_root_certificates(roots).with_no_client_auth();
-        let mut tcp = Tcp::new();
-        tcp.set_connect_timeout(Some(CONNECT_MAX));
-        tcp.set_nodelay(true);
-        tcp.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+        let client = https_client::client(Version::Http1)
+            .map_err(|source| object_store::Error::Generic { store: "S3", source: Box::new(source) })?;
         let may_be_plain =
             options.get_config_value(&ClientConfigKey::AllowHttp).is_some_and(|it| it == "true");
         Ok(HttpClient::new(Service { client, may_be_plain }))

@@ -3,8 +3,10 @@
 
 use crate::connection;
 use crate::context::Context;
+use crate::export;
 use crate::options::HttpOptions;
 use crate::router::Router;
+use crate::routes;
 use api::{Code, Problem};
 use runtime::Handle;
 use std::future::Future;
@@ -34,6 +36,10 @@ pub async fn serve(
     let (stopping_in, stopping) = watch::channel(false);
     let context = Arc::new(Context::new(handle, metrics, options, stopping));
     let router = Router::new(&context);
+    let exporting = context.options.export.clone().map(|it| {
+        let context = Arc::clone(&context);
+        tokio::spawn(export::metrics_for_ever(context, it))
+    });
     let mut connections = JoinSet::new();
     let mut refusals = JoinSet::new();
     let mut stop = pin!(stop);
@@ -69,6 +75,12 @@ pub async fn serve(
         tracing::warn!(connections = connections.len(), "requests in progress did not finish in time");
     }
     connections.shutdown().await;
+    if let (Some(task), Some(export)) = (exporting, &context.options.export) {
+        task.abort();
+        // It ends with an error, which says that it was aborted.
+        let _ = task.await;
+        export.queue.metrics(routes::readings(&context).await);
+    }
 }
 
 async fn counted(stream: TcpStream, context: Arc<Context>, router: Router) {

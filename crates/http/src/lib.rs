@@ -25,6 +25,7 @@
 //! | `ui` | the page for browsers |
 //! | `buffers` | the memory that bodies of all connections share |
 //! | `sealing` | seals events of subjects, and opens them |
+//! | [`export`] | hands spans and readings of metrics to the exporter |
 //! | `seat` | the bound of subscribers |
 //! | `context` | what every route needs |
 //! | `unavailable` | the problem for a node that does not take a request |
@@ -40,6 +41,7 @@ mod body;
 mod buffers;
 mod connection;
 mod context;
+pub mod export;
 pub mod options;
 mod origin;
 mod read;
@@ -54,6 +56,7 @@ mod unavailable;
 mod workers;
 
 pub use accept::serve;
+pub use export::Export;
 pub use options::HttpOptions;
 pub use origin::{AllowedHost, AllowedOrigin, HostRule, WebRules};
 pub use routes::write_reaction_task;

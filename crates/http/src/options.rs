@@ -1,6 +1,7 @@
 //! Time limits and bounds of the HTTP side. They never decide the outcome of a command.
 
 use crate::access::identities::Identities;
+use crate::export::Export;
 use crate::origin::WebRules;
 use crate::tls::Tls;
 use api::response::check::Checks;
@@ -64,6 +65,8 @@ pub struct HttpOptions {
     pub subject_keys: Option<SubjectKeys>,
     /// What the check of the data has found, as `GET /v1/check` shows it. The sender replaces it after each check.
     pub checks: watch::Receiver<Arc<Checks>>,
+    /// Where spans and readings of metrics go; `None` if they go nowhere.
+    pub export: Option<Export>,
     /// Connections must use TLS, with this certificate.
     pub tls: Option<Arc<Tls>>,
 }
@@ -92,6 +95,7 @@ impl Default for HttpOptions {
             page: WebPage::Served,
             subject_keys: None,
             checks: watch::channel(Arc::default()).1,
+            export: None,
             tls: None,
         }
     }

@@ -161,9 +161,8 @@ where
 {
     let begun = Instant::now();
     let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-    let trace_id = parent
-        .and_then(|text| text.parse().ok())
-        .map_or_else(TraceId::fresh, |parent: TraceParent| parent.trace_id);
+    let parent: Option<TraceParent> = parent.and_then(|text| text.parse().ok());
+    let trace_id = parent.map_or_else(TraceId::fresh, |parent| parent.trace_id);
     let (method, path) =
         operation.map_or(("*", "*"), |operation| (operation.method().as_str(), operation.path()));
     let span = || spans::request(method, path, trace_id);
@@ -184,7 +183,11 @@ where
         }
         response::problem(&problem)
     });
-    context.metrics_of(operation).answered(response.status().as_u16(), begun.elapsed());
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    context.metrics_of(operation).answered(status, took);
+    if let Some(export) = &context.options.export {
+        export.request((parent, trace_id), (method, path), status, begun);
+    }
     response
 }
 

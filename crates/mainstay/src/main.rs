@@ -22,6 +22,7 @@ mod cli;
 mod config;
 mod data_check;
 mod descriptors;
+mod exporting;
 mod exposure;
 mod identities;
 mod jwks;

@@ -36,6 +36,8 @@ impl NodeProcess {
                 "--jwt-issuer=",
                 "--jwt-audience=",
                 "--subject-key-file=",
+                "--otlp-endpoint=",
+                "--otlp-headers-file=",
             ])
             .args(["--requests-per-second=", "--bytes-per-second="])
             .stdin(Stdio::null())

@@ -9,12 +9,14 @@ use crate::cli::failure::{Failure, Result};
 use crate::config::{self, Config, Flags};
 use crate::data_check::Checker;
 use crate::descriptors;
+use crate::exporting;
 use crate::identities;
 use crate::node_process::LISTENING;
 use crate::subjects;
 use crate::systemd;
 use crate::tls::Keeper;
 use http_server::{HostRule, HttpOptions, WebRules};
+use otlp::Exporter;
 use runtime::Handle;
 use std::io::Write;
 use std::pin::pin;
@@ -73,6 +75,8 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
         Failure::local(format!("cannot open the data in {}: {error}", config.data.display()))
     })?;
     let subject_keys = subjects::open(config, &handle)?;
+    let (export, exporter) =
+        config.exporting.as_ref().map(|it| exporting::begin(it, &metrics, &handle)).transpose()?.unzip();
     announce(&listener, config)?;
     tokio::spawn(systemd::report(handle.clone()));
     let checker = Checker::new(config, &metrics);
@@ -80,7 +84,7 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
     let http_options = http_options(config, keeper.as_ref(), rules, &checker);
-    let http_options = HttpOptions { subject_keys: subject_keys.clone(), ..http_options };
+    let http_options = HttpOptions { subject_keys: subject_keys.clone(), export, ..http_options };
     tokio::spawn(checker.run(handle.clone()));
     match keeper {
         Some(keeper) => tokio::spawn(keeper.run()),
@@ -115,6 +119,7 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     if ended.is_ok() {
         // An error of the task means that it has panicked, which it has reported itself.
         http.await.unwrap_or(Ok(()))?;
+        exporter.map(Exporter::wait);
     } else {
         http.abort();
     }

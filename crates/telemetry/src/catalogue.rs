@@ -86,6 +86,10 @@ families! {
         "Attempts to read changed rules for callers without a token of the store that failed: the node still uses the old ones; alert on any";
     LIMITED = Counter "mainstay_limited" None ["limit", "of"]
         "Requests refused, and streams made to wait, because a token (`of` is `token`) or all clients together (`node`) had reached a limit";
+    EXPORT_FAILURES = Counter "mainstay_otlp_failures" None []
+        "Requests to the collector of traces and metrics that failed, each attempt counted";
+    EXPORT_SPANS_DROPPED = Counter "mainstay_otlp_spans_dropped" None []
+        "Spans that the collector did not get: they came faster than it took them, or it refused them";
 
     EVENTS_APPENDED = Counter "mainstay_events_appended" None []
         "Events appended";

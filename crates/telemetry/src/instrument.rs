@@ -135,12 +135,12 @@ pub struct Histogram {
 }
 
 /// What a histogram held when it was read.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    pub(crate) sum: f64,
-    pub(crate) count: u64,
-    /// Upper bound, and how many values fell into this bucket alone.
-    pub(crate) buckets: Vec<(f64, u64)>,
+#[derive(Clone, Debug)]
+pub struct Distribution {
+    pub sum: f64,
+    pub count: u64,
+    /// Upper bound, and how many values fell into this bucket alone. The last bound is infinite.
+    pub buckets: Vec<(f64, u64)>,
 }
 
 impl Histogram {
@@ -169,11 +169,11 @@ impl Histogram {
         self.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
     }
 
-    pub(crate) fn read(&self) -> Reading {
+    pub(crate) fn read(&self) -> Distribution {
         let bounds = self.scale.bounds.iter().map(|bound| *bound as f64 / self.scale.per_unit);
         let buckets: Vec<(f64, u64)> =
             bounds.chain([f64::INFINITY]).zip(self.buckets.iter().map(|b| b.load(Relaxed))).collect();
-        Reading {
+        Distribution {
             sum: self.sum.load(Relaxed) as f64 / self.scale.per_unit,
             count: buckets.iter().map(|(_, n)| n).sum(),
             buckets,

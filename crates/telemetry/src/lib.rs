@@ -9,7 +9,9 @@
 //! | [`metrics`] | [`Metrics`]: the counters, gauges and histograms of one process |
 //! | [`instrument`] | counters, gauges and histograms as atomics |
 //! | [`route`], [`queue`], [`subscribers`], [`checks`], [`process`] | metrics that are more than one number |
+//! | [`readings`] | what every metric reads at one moment |
 //! | [`encode`] | the text of `/metrics` |
+//! | [`export`] | the bounded queue of what an exporter sends elsewhere |
 //! | [`spans`] | the spans: request, entry, fsync, apply |
 //! | [`trace`] | the W3C `traceparent` header, new trace ids |
 //! | [`logging`] | [`init_logging`]: JSON or text lines on standard error |
@@ -17,6 +19,7 @@
 pub mod catalogue;
 pub mod checks;
 pub mod encode;
+pub mod export;
 pub mod instrument;
 pub mod limited;
 mod lines;
@@ -24,6 +27,7 @@ pub mod logging;
 pub mod metrics;
 pub mod process;
 pub mod queue;
+pub mod readings;
 pub mod route;
 pub mod spans;
 pub mod subscribers;
@@ -33,7 +37,8 @@ pub mod trace;
 
 pub use catalogue::Queue;
 pub use checks::CheckMetrics;
-pub use encode::CONTENT_TYPE;
+pub use encode::{CONTENT_TYPE, text};
+pub use export::{ExportQueue, Exported, RequestSpan, SampleRate};
 pub use limited::{LimitMetrics, LimitOf, Limited};
 pub use logging::{LogError, LogFormat, init_logging};
 pub use metrics::{Build, Metrics};

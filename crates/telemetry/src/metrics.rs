@@ -69,6 +69,7 @@ pub struct Metrics {
     pub tls: TlsMetrics,
     pub limited: LimitMetrics,
     pub identities_reloads_failed: Counter,
+    pub export: ExportMetrics,
     queues: Queues,
     routes: Mutex<Vec<Arc<Route>>>,
     pub(crate) build: Build,
@@ -106,6 +107,15 @@ impl Default for TaskMetrics {
             run: Histogram::new(WAITS),
         }
     }
+}
+
+/// What an exporter has not delivered.
+#[derive(Debug, Default)]
+pub struct ExportMetrics {
+    /// Spans that did not fit into the queue, or that the collector did not take.
+    pub spans_dropped: Counter,
+    /// Requests to the collector that failed, each attempt counted.
+    pub failures: Counter,
 }
 
 /// How the breakers are, as of the last look at them.
@@ -167,6 +177,7 @@ impl Metrics {
             tls: TlsMetrics::default(),
             limited: LimitMetrics::default(),
             identities_reloads_failed: Counter::default(),
+            export: ExportMetrics::default(),
             queues: Queues::default(),
             routes: Mutex::default(),
             build,

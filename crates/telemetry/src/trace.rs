@@ -36,6 +36,12 @@ impl TraceId {
     }
 }
 
+/// A new id of a span, never 0.
+#[must_use]
+pub fn fresh_span_id() -> u64 {
+    (TraceId::fresh().get() as u64).max(1)
+}
+
 fn split_mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

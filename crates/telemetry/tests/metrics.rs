@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use telemetry::catalogue::{ALL, Kind, markdown};
-use telemetry::{Build, Metrics, Queue, TaskQueues, TaskTypeFigures};
+use telemetry::{Build, Metrics, Queue, TaskQueues, TaskTypeFigures, text};
 
 fn used() -> std::sync::Arc<Metrics> {
     let metrics = Metrics::new(Build::of("0.1.0"));
@@ -30,7 +30,7 @@ fn queues() -> TaskQueues {
 
 #[test]
 fn every_family_of_the_catalogue_is_shown_and_no_other() {
-    let text = used().encode(queues());
+    let text = text(used().read(&queues()));
     let shown: Vec<_> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
@@ -47,7 +47,7 @@ fn every_family_of_the_catalogue_is_shown_and_no_other() {
 
 #[test]
 fn metrics_show_what_was_recorded() {
-    let text = used().encode(queues());
+    let text = text(used().read(&queues()));
     for line in [
         r#"mainstay_http_requests_total{method="POST",route="/v1/streams/{stream}/events",status="412"} 1"#,
         r#"mainstay_http_request_duration_seconds_count{method="POST",route="/v1/streams/{stream}/events"} 2"#,
@@ -76,7 +76,7 @@ fn metrics_show_what_was_recorded() {
 fn the_lag_is_that_of_the_slowest_subscriber() {
     let metrics = Metrics::new(Build::of("0.1.0"));
     let lag = |metrics: &std::sync::Arc<Metrics>| {
-        let text = metrics.encode(queues());
+        let text = text(metrics.read(&queues()));
         let line = text.lines().find(|l| l.starts_with("mainstay_subscriber_lag_seconds ")).unwrap();
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
@@ -88,7 +88,7 @@ fn the_lag_is_that_of_the_slowest_subscriber() {
     slow.delivered_to(1_790_000_008_500);
     assert_eq!(lag(&metrics), 1.5);
     drop((slow, fast));
-    let text = metrics.encode(queues());
+    let text = text(metrics.read(&queues()));
     for line in [
         "mainstay_reader_lag_seconds{reader=\"billing\"} 1.5",
         "mainstay_reader_connections{reader=\"billing\"} 0.0",

@@ -26,6 +26,7 @@ mod transaction;
 mod values;
 mod watch;
 
+pub(crate) use operations::readings;
 pub use reactions::write_reaction_task;
 
 use crate::access::{Admitted, Ending};

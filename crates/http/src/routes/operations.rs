@@ -11,6 +11,7 @@ use model::SlotRange;
 use runtime::{Phase, Unavailable};
 use std::sync::Arc;
 use std::time::Duration;
+use telemetry::readings::Reading;
 
 /// How long the metrics wait for a look at the state.
 const LOOK_MAX: Duration = Duration::from_millis(200);
@@ -70,10 +71,15 @@ pub(super) fn checks(context: &Context, parts: &request::Parts) -> Result {
 
 pub(super) async fn metrics(context: &Arc<Context>, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
+    let text = telemetry::text(readings(context).await);
+    Ok(response::whole(HeaderValue::from_static(telemetry::CONTENT_TYPE), text))
+}
+
+/// What all metrics read now. Some are first read from the state.
+pub(crate) async fn readings(context: &Arc<Context>) -> Vec<Reading> {
     look_at_schedules(context).await;
     look_at_breakers(context).await;
-    let text = context.metrics.encode(queue::workers::figures(context).await);
-    Ok(response::whole(HeaderValue::from_static(telemetry::CONTENT_TYPE), text))
+    context.metrics.read(&queue::workers::figures(context).await)
 }
 
 /// Sets the metrics of schedules. If the state cannot be read soon, they stay as they were, because the other metrics

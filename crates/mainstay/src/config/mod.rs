@@ -4,6 +4,7 @@
 //! Values arrive as text and are parsed once, here, so that an error can name the origin to correct. Nothing here
 //! decides an outcome: replicated state does.
 
+use crate::exporting::Exporting;
 use crate::exposure::{Missing, Transport, missing};
 use crate::identities::{JwtSource, Sources};
 use crate::tls;
@@ -17,7 +18,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
-use telemetry::LogFormat;
+use telemetry::{LogFormat, SampleRate};
 
 /// The file that is read if none is named and it exists.
 const FILE_DEFAULT: &str = "mainstay.toml";
@@ -56,6 +57,11 @@ const KEYS: &[Key] = &[
     Key { name: "check-every", default: "1w" },
     Key { name: "check-bytes-per-second", default: "16 MiB" },
     Key { name: "keep-alive", default: "3s" },
+    Key { name: "otlp-endpoint", default: "" },
+    Key { name: "otlp-protocol", default: "http/protobuf" },
+    Key { name: "otlp-headers-file", default: "" },
+    Key { name: "otlp-metrics-every", default: "60s" },
+    Key { name: "otlp-sample-rate", default: "1" },
     Key { name: "log-format", default: "auto" },
     Key { name: "log-level", default: "info" },
 ];
@@ -168,6 +174,21 @@ pub(crate) struct Flags {
     /// Longest silence of a subscription before a keep-alive message, from 1s to 60s [default: 3s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) keep_alive: Option<String>,
+    /// Send traces and metrics by OTLP to a collector, such as `http://127.0.0.1:4318` [default: nowhere]
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
+    /// How: `http/protobuf` (port 4318 of a collector) or `grpc` (port 4317) [default: http/protobuf]
+    #[arg(long, value_name = "PROTOCOL")]
+    pub(crate) otlp_protocol: Option<String>,
+    /// File with headers for the collector, such as `authorization: Bearer SECRET`, one on each line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) otlp_headers_file: Option<String>,
+    /// Send metrics this often, from 1s to 1d [default: 60s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) otlp_metrics_every: Option<String>,
+    /// Part of the traces to send whose callers do not say, from 0 to 1 [default: 1]
+    #[arg(long, value_name = "PART")]
+    pub(crate) otlp_sample_rate: Option<String>,
     /// Log format: `text`, `json`, or `auto` (text on a terminal, JSON otherwise) [default: auto]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
@@ -211,6 +232,11 @@ impl Flags {
             "check-every" => self.check_every.as_deref(),
             "check-bytes-per-second" => self.check_bytes_per_second.as_deref(),
             "keep-alive" => self.keep_alive.as_deref(),
+            "otlp-endpoint" => self.otlp_endpoint.as_deref(),
+            "otlp-protocol" => self.otlp_protocol.as_deref(),
+            "otlp-headers-file" => self.otlp_headers_file.as_deref(),
+            "otlp-metrics-every" => self.otlp_metrics_every.as_deref(),
+            "otlp-sample-rate" => self.otlp_sample_rate.as_deref(),
             "log-format" => self.log_format.as_deref(),
             "log-level" => self.log_level.as_deref(),
             _ => None,
@@ -275,6 +301,8 @@ pub(crate) struct Config {
     pub(crate) check_every: Option<Duration>,
     pub(crate) check_bytes_per_second: u64,
     pub(crate) keep_alive: Duration,
+    /// Where spans and metrics are sent; `None` if nowhere.
+    pub(crate) exporting: Option<Exporting>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     /// The same values as text, with their origins, in the order of the keys.
@@ -429,6 +457,7 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
             "a duration from 1s to 60s, such as 3s or 1500ms",
         )?
         .0,
+        exporting: exporting(&settings)?,
         log_format: parse(&settings, "log-format", "auto, text or json")?,
         log_level: parse::<NonEmpty>(&settings, "log-level", "levels, such as info or warn,node=debug")?.0,
         settings,
@@ -566,6 +595,30 @@ fn identities(
     Ok((sources != Sources::default()).then_some(sources))
 }
 
+/// Where spans and metrics are sent. Headers without a collector that gets them are a mistake.
+fn exporting(settings: &[Setting]) -> Result<Option<Exporting>, ConfigError> {
+    let protocol = parse(settings, "otlp-protocol", "http/protobuf or grpc")?;
+    let headers_file = file(settings, "otlp-headers-file");
+    let MetricsEvery(metrics_every) =
+        parse(settings, "otlp-metrics-every", "a duration from 1s to 1d, such as 60s")?;
+    let (part, origin) = setting(settings, "otlp-sample-rate");
+    let rate = part.trim().parse().ok().and_then(SampleRate::new).ok_or(ConfigError::Value {
+        key: "otlp-sample-rate",
+        value: part,
+        origin,
+        takes: "a number from 0 to 1, such as 0.01",
+    })?;
+    if setting(settings, "otlp-endpoint").0.is_empty() {
+        let origin = setting(settings, "otlp-headers-file").1;
+        let missing = "`otlp-endpoint` is not: there is no collector to send them to";
+        let useless = ConfigError::WithoutEffect { set: "otlp-headers-file", origin, missing };
+        return headers_file.map_or(Ok(None), |_| Err(useless));
+    }
+    let takes = "a URL without a user, a query and the path of a signal, such as http://127.0.0.1:4318";
+    let endpoint = parse(settings, "otlp-endpoint", takes)?;
+    Ok(Some(Exporting { endpoint, protocol, headers_file, metrics_every, rate }))
+}
+
 /// Who may do what, as the configuration says it.
 enum AccessMode {
     /// What the address asks for.
@@ -630,6 +683,18 @@ impl FromStr for CheckEvery {
             (_, Some(ms @ 1_000..)) if ms <= 52 * WEEK_MS => Ok(Self(Some(Duration::from_millis(ms)))),
             _ => Err(()),
         }
+    }
+}
+
+/// The time between two readings of the metrics for a collector.
+struct MetricsEvery(Duration);
+
+impl FromStr for MetricsEvery {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let ms = parse_duration_ms(text).filter(|ms| (1_000..=86_400_000).contains(ms));
+        ms.map(|ms| Self(Duration::from_millis(ms))).ok_or(())
     }
 }
 

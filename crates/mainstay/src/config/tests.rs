@@ -58,6 +58,11 @@ fn an_invalid_value_is_an_error_that_names_the_key_and_the_source() {
         (&[], Some("check-every = 0"), "such as 1w, or off"),
         (&[], Some("check-bytes-per-second = '8 KiB'"), "expected a size from 16 KiB to 1 GiB"),
         (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
+        (&[("MAINSTAY_OTLP_ENDPOINT", "collector:4317")], None, "such as http://127.0.0.1:4318"),
+        (&[("MAINSTAY_OTLP_PROTOCOL", "http")], None, "expected http/protobuf or grpc"),
+        (&[("MAINSTAY_OTLP_SAMPLE_RATE", "2")], None, "expected a number from 0 to 1"),
+        (&[("MAINSTAY_OTLP_METRICS_EVERY", "10ms")], None, "expected a duration from 1s to 1d"),
+        (&[], Some("otlp-headers-file = 'h'"), "`otlp-endpoint` is not"),
         (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "expected auto, text or json"),
         (
             &[],

@@ -9,12 +9,15 @@
 
 #[path = "../node/mod.rs"]
 mod node;
+#[path = "../python/mod.rs"]
+mod python;
 
 mod breakers;
 mod idempotency;
 mod identities;
 mod leases;
 mod lines;
+mod otlp;
 mod permits;
 mod queues;
 mod reactions;
