@@ -175,3 +175,93 @@ pub(crate) fn from_raft_message(mut raft: RaftMessage) -> Result<Option<Message>
 const fn round(is_election: bool) -> Round {
     if is_election { Round::Election } else { Round::Trial }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(index: u64, term: u64) -> (Index, Term) {
+        (Index(index), Term(term))
+    }
+
+    fn entries() -> Vec<LogEntry> {
+        let changes = [Change::Voter(4), Change::Learner(5), Change::Removed(6)];
+        let entry = |(index, term), kind, data| LogEntry { index, term, kind, data };
+        vec![
+            entry(at(12, 3), EntryKind::Normal, Bytes::from_static(b"data")),
+            entry(at(13, 4), EntryKind::Configuration, encode_changes(&changes).into()),
+            entry(at(14, 4), EntryKind::Normal, Bytes::new()),
+        ]
+    }
+
+    /// Every number is another one, so that none can take the place of another.
+    fn bodies() -> Vec<MessageBody> {
+        let commit = Index(31);
+        let mut bodies = vec![
+            MessageBody::Append { previous: at(11, 2), entries: entries(), commit },
+            MessageBody::Append { previous: at(11, 2), entries: Vec::new(), commit },
+            MessageBody::Appended { through: Index(14), commit },
+            MessageBody::AppendRejected { at: Index(11), hint: at(9, 1), commit },
+            MessageBody::Heartbeat { commit },
+            MessageBody::HeartbeatSeen { commit },
+        ];
+        for round in [Round::Trial, Round::Election] {
+            bodies.push(MessageBody::VoteRequest { round, last: at(14, 4), commit: at(31, 5) });
+            for vote in [Vote::For, Vote::Against] {
+                bodies.push(MessageBody::VoteReply { round, vote, commit: at(31, 5) });
+            }
+        }
+        bodies
+    }
+
+    #[test]
+    fn every_message_is_the_same_after_the_library_had_it() {
+        for body in bodies() {
+            let message = Message { from: 21, to: 22, term: Term(23), body };
+            let back = from_raft_message(to_raft_message(message.clone()).unwrap()).unwrap();
+            assert_eq!(back, Some(message));
+        }
+    }
+
+    #[test]
+    fn every_membership_is_the_same_after_the_library_had_it() {
+        for leaves in [false, true] {
+            let membership = Membership {
+                voters: vec![1, 2],
+                learners: vec![3],
+                outgoing: vec![4, 5, 6],
+                learners_next: vec![7],
+                leaves,
+            };
+            assert_eq!(from_conf_state(to_conf_state(&membership)), membership);
+        }
+    }
+
+    #[test]
+    fn sets_of_replicas_are_in_order_whatever_order_the_library_has_them_in() {
+        let state = ConfState {
+            voters: vec![2, 1],
+            learners: vec![4, 3],
+            voters_outgoing: vec![6, 5],
+            learners_next: vec![8, 7],
+            ..ConfState::default()
+        };
+        let membership = from_conf_state(state);
+        let sets = [membership.voters, membership.learners, membership.outgoing, membership.learners_next];
+        assert_eq!(sets, [[1, 2], [3, 4], [5, 6], [7, 8]]);
+    }
+
+    #[test]
+    fn a_message_that_this_version_does_not_send_is_left_out_and_a_foreign_entry_is_refused() {
+        let message = |msg_type| RaftMessage { msg_type, ..RaftMessage::default() };
+        for unknown in [MessageType::MsgSnapshot, MessageType::MsgTransferLeader, MessageType::MsgTimeoutNow]
+        {
+            assert_eq!(from_raft_message(message(unknown)).unwrap(), None);
+        }
+        let entry = Entry { entry_type: EntryType::EntryConfChange, ..Entry::default() };
+        assert!(matches!(from_raft(entry), Err(GroupError::UnknownEntry)));
+        let kind = EntryKind::Configuration;
+        let entry = LogEntry { index: Index(1), term: Term(1), kind, data: Bytes::from_static(b"\xff") };
+        assert!(matches!(to_raft(entry), Err(GroupError::UnknownEntry)));
+    }
+}

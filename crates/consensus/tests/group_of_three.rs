@@ -354,6 +354,31 @@ fn messages_that_cannot_be_right_are_dropped() {
 }
 
 #[test]
+fn a_leader_believes_only_what_its_followers_can_have() {
+    let mut replica = Replica::leading();
+    replica.propose("a");
+    replica.sync();
+    let (term, there) = (Term(2), appended(3));
+    for message in [
+        // More than the leader has.
+        Message { from: 3, to: US, term, body: appended(99) },
+        // To another replica, from itself, and from nobody's term.
+        Message { from: 3, to: 7, term, body: there.clone() },
+        Message { from: US, to: US, term, body: there.clone() },
+        Message { from: 3, to: US, term: Term(0), body: there.clone() },
+        // From a term that is over.
+        Message { from: 3, to: US, term: Term(1), body: there.clone() },
+    ] {
+        replica.group.receive(message.clone()).unwrap();
+        replica.work();
+        assert!(replica.committed().is_empty(), "{message:?}");
+    }
+    assert!(replica.group.is_leader());
+    replica.receive(3, 2, there);
+    assert_eq!(replica.committed(), ["a"]);
+}
+
+#[test]
 fn a_leader_with_other_committed_entries_stops_the_replica() {
     let mut replica = Replica::leading();
     let body = append((1, 1), vec![entry(2, 3, "not what was committed")], 2);
