@@ -16,7 +16,6 @@ use crate::subjects;
 use crate::systemd;
 use crate::tls::Keeper;
 use http_server::{HostRule, HttpOptions, WebRules};
-use otlp::Exporter;
 use runtime::Handle;
 use std::io::Write;
 use std::pin::pin;
@@ -119,7 +118,9 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     if ended.is_ok() {
         // An error of the task means that it has panicked, which it has reported itself.
         http.await.unwrap_or(Ok(()))?;
-        exporter.map(Exporter::wait);
+        if let Some(exporter) = exporter {
+            exporter.wait();
+        }
     } else {
         http.abort();
     }

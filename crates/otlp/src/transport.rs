@@ -148,6 +148,7 @@ pub(crate) struct Transport {
 
 type Grpc = Client<tonic::body::Body>;
 
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 #[derive(Debug)]
 enum Way {
     Grpc { traces: TraceServiceClient<Grpc>, metrics: MetricsServiceClient<Grpc> },
