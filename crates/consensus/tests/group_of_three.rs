@@ -300,6 +300,9 @@ fn a_follower_that_lags_is_sent_what_only_the_log_still_holds() {
         replica.receive(2, 2, appended(last));
     }
     assert_eq!(replica.committed(), ["3", "4", "5", "6"], "and so no longer in memory");
+    for entry in &mut replica.log.entries {
+        entry.data = Bytes::from([b"from the log: ", &*entry.data].concat());
+    }
     assert_eq!(replica.group.lowest_match(), Some(Index(0)));
     replica.sent();
     // What was sent to it was lost, until it answers a heartbeat.
@@ -331,6 +334,22 @@ fn a_follower_that_needs_what_was_purged_is_sent_nothing() {
     replica.log.entries.retain(|entry| entry.index > Index(3));
     replica.sent();
     replica.receive(3, 2, MessageBody::HeartbeatSeen { commit: Index(1) });
+    let appends = |message: &Message| matches!(message.body, MessageBody::Append { .. });
+    assert!(!replica.sent().iter().any(appends), "it would need a snapshot");
+}
+
+#[test]
+fn a_follower_whose_entries_are_purged_before_they_are_read_is_sent_nothing() {
+    let mut replica = Replica::leading();
+    replica.propose("3");
+    replica.sync();
+    replica.receive(2, 2, appended(3));
+    replica.sent();
+    let body = MessageBody::HeartbeatSeen { commit: Index(1) };
+    replica.group.receive(Message { from: 3, to: US, term: Term(2), body }).unwrap();
+    replica.group.purged(Index(3));
+    replica.log.entries.clear();
+    replica.work();
     let appends = |message: &Message| matches!(message.body, MessageBody::Append { .. });
     assert!(!replica.sent().iter().any(appends), "it would need a snapshot");
 }
