@@ -164,6 +164,7 @@ impl Process {
         let body_preparer = bodies.preparer();
         let archived = ArchivedLog { reader: log.reader.clone(), group: GROUP, store };
         let group_log = GroupLog::new(GROUP, log.reader);
+        group_log.check(state.progress(), log.groups.get(&GROUP))?;
         let options = RaftEngineOptions {
             group: GROUP,
             flush_state_bytes: limits.flush_state_bytes,

@@ -236,6 +236,10 @@ pub(super) fn raw_response(problem: &Problem) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activity::{Action, Timeouts};
+    use crate::options::HttpOptions;
+    use std::task::Waker;
+    use std::time::Instant;
 
     #[test]
     fn only_hyper_s_own_error_responses_are_recognised() {
@@ -252,6 +256,50 @@ mod tests {
         ] {
             assert_eq!(refusal(other.as_bytes()), None, "{other}");
         }
+    }
+
+    /// What TLS is when its client reads nothing: the last bytes are taken, and stay.
+    struct Full;
+
+    impl AsyncRead for Full {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Full {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl Socket for Full {
+        fn poll_client_left(&mut self, _: &mut Context<'_>, _: &mut Vec<u8>) -> Poll<()> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_client_that_leaves_the_last_bytes_to_tls_is_closed() {
+        let (activity, options, start) =
+            (Arc::new(Activity::default()), HttpOptions::default(), Instant::now());
+        activity.request_began();
+        let mut edge = Edge::new(Full, Arc::clone(&activity), Vec::new(), Rewrites::Refusals);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut edge).poll_write(&mut context, b"the end").is_ready());
+        assert!(Pin::new(&mut edge).poll_flush(&mut context).is_pending());
+        let mut timeouts = Timeouts::new(start);
+        assert_eq!(timeouts.check(&activity, &options, start), Action::Continue);
+        let action = timeouts.check(&activity, &options, start + options.write_wait);
+        assert_eq!(action, Action::Close("the client read nothing for too long"));
     }
 
     #[test]

@@ -221,11 +221,20 @@ fn a_subscriber_in_debt_is_kept_alive() {
 fn lines_are_taken_as_slowly_as_their_sender_s_token_says() {
     let node = Node::with_tokens();
     let token = limited(&node, r#""bytes_per_second":131072"#);
-    let line = format!("{{\"stream\":\"s\",\"type\":\"t\",\"data\":\"{}\"}}\n", "x".repeat(1_000));
+    let line = |bytes| format!("{{\"stream\":\"s\",\"type\":\"t\",\"data\":\"{}\"}}\n", "x".repeat(bytes));
     let authorization = format!("Bearer {token}");
     let headers = [("authorization", &*authorization), ("content-type", "application/x-ndjson")];
     let began = Instant::now();
-    let sent = node.request("POST", "/v1/events", &headers, &line.repeat(350));
+    let sent = node.request("POST", "/v1/events", &headers, &line(1_000).repeat(350));
     assert_eq!((sent.status, sent.lines().len()), (200, 351));
+    assert!(began.elapsed() > Duration::from_millis(700), "{:?}", began.elapsed());
+    // The response is slow too, but the first result waits for nothing but its line.
+    let token = limited(&node, r#""bytes_per_second":131072"#);
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", &*authorization), ("content-type", "application/x-ndjson")];
+    let began = Instant::now();
+    let mut connection = Connection::to(&node);
+    assert_eq!(connection.send(request("POST", "/v1/events", &headers, &line(350_000))).head().status, 200);
+    connection.chunks_until("\"revision\"");
     assert!(began.elapsed() > Duration::from_millis(700), "{:?}", began.elapsed());
 }

@@ -139,6 +139,30 @@ fn an_event_that_is_sent_again_is_not_appended_again_although_it_is_sealed() {
     );
 }
 
+/// A fingerprint that does not depend on the key would still tell which guess is right.
+#[test]
+fn what_an_erased_event_said_cannot_be_found_out_by_sending_it_again() {
+    let node = Node::with_subject_keys(HttpOptions::default());
+    check(
+        &node,
+        r#"
+        > POST /v1/streams/people/events
+          {"type":"joined","id":"1","subject":"anna","data":1}
+        < 200
+        > POST /v1/erasures
+          {"subject":"anna"}
+        < 200
+          existed = true
+        > POST /v1/streams/people/events
+          {"type":"joined","id":"1","subject":"anna","data":2}
+        < 409 event_conflict
+        > POST /v1/streams/people/events
+          {"type":"joined","id":"1","subject":"anna","data":1}
+        < 409 event_conflict
+        "#,
+    );
+}
+
 #[test]
 fn lines_and_transactions_are_sealed_too() {
     let node = Node::with_subject_keys(HttpOptions::default());

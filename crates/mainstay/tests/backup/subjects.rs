@@ -1,6 +1,7 @@
 //! Sealed events in backups and archives: what is restored, what is erased in all of them, and what kill -9 leaves.
 
 use super::{Node, back_up, events, files, offline, paths, restore, stream, text};
+use format::subject_key::{RECORD_BYTES, RECORDS_AT};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,6 +76,10 @@ fn whoever_is_erased_is_erased_in_every_backup_and_archive_and_stays_so_in_what_
     // The backup is from before the erasure. So is this copy of the keys: the archive says that anna is erased.
     std::fs::write(&old_keys, &old).unwrap();
     restore(&backups, &restored);
+    let hers = |keys: &[u8]| keys[RECORDS_AT..][..RECORD_BYTES].to_vec();
+    let keys = std::fs::read(restored.join("SUBJECT-KEYS")).unwrap();
+    assert_eq!(old.len(), keys.len());
+    assert_ne!(hers(&keys), hers(&old), "her key is not restored, also before a node has started there");
     let node = start(&restored, &key);
     assert_eq!(count(&node), (820, 410));
     node.run_with_input(&["import", "-"], &of_subject("dora", 820, 5)).ok();

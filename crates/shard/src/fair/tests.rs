@@ -135,6 +135,7 @@ fn an_idle_tenant_gathers_no_credit() {
     add(&mut script, "b", 1);
     served(&mut script, 300);
     add(&mut script, "b", 200);
+    assert!(served(&mut script, 1).contains_key("a"), "who has waited goes first");
     let after = served(&mut script, 20);
     assert!(is_about(after.get("b"), 10), "{after:?}");
 }

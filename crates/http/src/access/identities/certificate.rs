@@ -120,6 +120,20 @@ mod tests {
                 identities.of_certificate(&identity).ok().map(|known| known.settings.name.to_string());
             assert_eq!(found, want.map(|at: usize| rules[at].to_string()), "{rules:?}");
         }
+        // The same name in every place but the one that the rule is about.
+        let text = || "same".to_owned();
+        for name in [CommonName(text()), Dns(text()), Uri(text()), Email(text())] {
+            let with = |kind: &CertificateName| (name != *kind).then(text);
+            let identity = PeerIdentity {
+                common_name: with(&CommonName(text())),
+                dns_names: Vec::from_iter(with(&Dns(text()))),
+                uris: Vec::from_iter(with(&Uri(text()))),
+                emails: Vec::from_iter(with(&Email(text()))),
+                expires: None,
+            };
+            let identities = Identities::new(vec![rule(name.clone(), Role::Read)], JwtAccess::Off, None);
+            assert!(identities.of_certificate(&identity).is_err(), "{name}");
+        }
         let nobody =
             Identities::new(vec![rule(CommonName(String::new()), Role::Admin)], JwtAccess::Off, None);
         assert!(nobody.of_certificate(&PeerIdentity::default()).is_err(), "no name is no empty name");
