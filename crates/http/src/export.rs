@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::routes;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use telemetry::trace::fresh_span_id;
 use telemetry::{ExportQueue, RequestSpan, TraceId, TraceParent};
 use tokio::time::sleep;
@@ -23,12 +23,11 @@ impl Export {
         (parent, trace_id): (Option<TraceParent>, TraceId),
         (method, route): (&'static str, &'static str),
         status: u16,
-        begun: Instant,
+        took: Duration,
     ) {
         if !self.queue.selects(parent, trace_id) {
             return;
         }
-        let took = begun.elapsed();
         self.queue.request(RequestSpan {
             trace_id,
             span_id: fresh_span_id(),

@@ -186,7 +186,7 @@ where
     let (status, took) = (response.status().as_u16(), begun.elapsed());
     context.metrics_of(operation).answered(status, took);
     if let Some(export) = &context.options.export {
-        export.request((parent, trace_id), (method, path), status, begun);
+        export.request((parent, trace_id), (method, path), status, took);
     }
     response
 }

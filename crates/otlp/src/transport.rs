@@ -175,15 +175,9 @@ impl Transport {
     }
 
     pub(crate) async fn spans(&mut self, message: ExportTraceServiceRequest) -> Result<Refused, Undelivered> {
-        let response = match &mut self.way {
-            Way::Grpc { traces, .. } => {
-                let response = traces.export(with_metadata(message, &self.headers)).await;
-                response.map_err(|status| of_grpc(&status))?.into_inner()
-            }
-            Way::Http { client, traces, .. } => {
-                ExportTraceServiceResponse::decode(post(client, traces, &self.headers, &message).await?)
-                    .unwrap_or_default()
-            }
+        let response: ExportTraceServiceResponse = match &mut self.way {
+            Way::Grpc { traces, .. } => answered(traces.export(with_metadata(message, &self.headers)).await)?,
+            Way::Http { client, traces, .. } => post(client, traces, &self.headers, &message).await?,
         };
         let partial = response.partial_success.unwrap_or_default();
         Ok(Refused { items: count(partial.rejected_spans), why: partial.error_message })
@@ -193,15 +187,11 @@ impl Transport {
         &mut self,
         message: ExportMetricsServiceRequest,
     ) -> Result<Refused, Undelivered> {
-        let response = match &mut self.way {
+        let response: ExportMetricsServiceResponse = match &mut self.way {
             Way::Grpc { metrics, .. } => {
-                let response = metrics.export(with_metadata(message, &self.headers)).await;
-                response.map_err(|status| of_grpc(&status))?.into_inner()
+                answered(metrics.export(with_metadata(message, &self.headers)).await)?
             }
-            Way::Http { client, metrics, .. } => {
-                ExportMetricsServiceResponse::decode(post(client, metrics, &self.headers, &message).await?)
-                    .unwrap_or_default()
-            }
+            Way::Http { client, metrics, .. } => post(client, metrics, &self.headers, &message).await?,
         };
         let partial = response.partial_success.unwrap_or_default();
         Ok(Refused { items: count(partial.rejected_data_points), why: partial.error_message })
@@ -223,6 +213,10 @@ fn with_metadata<T>(message: T, headers: &Headers) -> tonic::Request<T> {
     request
 }
 
+fn answered<R>(result: Result<tonic::Response<R>, tonic::Status>) -> Result<R, Undelivered> {
+    result.map(tonic::Response::into_inner).map_err(|status| of_grpc(&status))
+}
+
 /// The specification of OTLP lists the codes after which a client may try again.
 fn of_grpc(status: &tonic::Status) -> Undelivered {
     use tonic::Code;
@@ -241,12 +235,13 @@ fn of_grpc(status: &tonic::Status) -> Undelivered {
     }
 }
 
-async fn post(
+/// A response that is not the message it should be says nothing: what was sent was taken.
+async fn post<R: Message + Default>(
     client: &Client<Full<Bytes>>,
     uri: &Uri,
     headers: &Headers,
     message: &impl Message,
-) -> Result<Bytes, Undelivered> {
+) -> Result<R, Undelivered> {
     let mut request = Request::post(uri.clone())
         .header(CONTENT_TYPE, PROTOBUF)
         .body(Full::from(message.encode_to_vec()))
@@ -259,7 +254,7 @@ async fn post(
     let body = body.map_err(|error| Undelivered::Now(error.to_string()))?.to_bytes();
     let why = || format!("the collector answered {status}");
     match status {
-        status if status.is_success() => Ok(body),
+        status if status.is_success() => Ok(R::decode(body).unwrap_or_default()),
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
