@@ -62,7 +62,8 @@ impl Exporter {
             endpoint: options.endpoint,
             metrics,
             started: SystemTime::now(),
-            reached: None,
+            spans_taken: None,
+            metrics_taken: None,
         };
         thread::Builder::new().name("otlp".to_owned()).spawn(move || {
             sender.run(&waiting);
@@ -79,6 +80,13 @@ impl Exporter {
     }
 }
 
+/// What a collector may take or not, each for itself.
+#[derive(Clone, Copy, Debug)]
+enum Signal {
+    Spans,
+    Metrics,
+}
+
 struct Sender {
     runtime: tokio::runtime::Runtime,
     transport: Transport,
@@ -87,8 +95,10 @@ struct Sender {
     metrics: Arc<Metrics>,
     /// About when the counters of this process were 0.
     started: SystemTime,
-    /// Whether the last attempt succeeded; `None` before the first.
-    reached: Option<bool>,
+    /// Whether the last attempt with spans succeeded; `None` before the first.
+    spans_taken: Option<bool>,
+    /// The same for metrics.
+    metrics_taken: Option<bool>,
 }
 
 impl Sender {
@@ -109,7 +119,7 @@ impl Sender {
                 Ok(Exported::Metrics { at, readings }) => {
                     let message = messages::metrics(&self.resource, &readings, self.started, at);
                     let sent = self.runtime.block_on(attempt(self.transport.metrics(message)));
-                    let _ = self.note(sent);
+                    let _ = self.note(Signal::Metrics, sent);
                 }
                 Err(_) => {}
             }
@@ -132,7 +142,7 @@ impl Sender {
         let lost = loop {
             let message = messages::spans(&self.resource, spans);
             let sent = self.runtime.block_on(attempt(self.transport.spans(message)));
-            match self.note(sent) {
+            match self.note(Signal::Spans, sent) {
                 Ok(refused) => break refused.items,
                 Err(Undelivered::Ever(_)) => break spans.len() as u64,
                 Err(Undelivered::Now(_)) => match pauses.next() {
@@ -144,22 +154,26 @@ impl Sender {
         self.metrics.export.spans_dropped.add(lost);
     }
 
-    /// Counts a failure, and logs when the collector begins or ceases to answer.
-    fn note(&mut self, sent: Result<Refused, Undelivered>) -> Result<Refused, Undelivered> {
-        let reached = sent.is_ok();
-        let changed = self.reached.replace(reached) != Some(reached);
+    /// Counts a failure, and logs when the collector begins or ceases to take a signal.
+    fn note(&mut self, signal: Signal, sent: Result<Refused, Undelivered>) -> Result<Refused, Undelivered> {
+        let before = match signal {
+            Signal::Spans => &mut self.spans_taken,
+            Signal::Metrics => &mut self.metrics_taken,
+        };
+        let changed = before.replace(sent.is_ok()) != Some(sent.is_ok());
         match &sent {
             Ok(refused) if refused.items > 0 || !refused.why.is_empty() => {
                 tracing::warn!(items = refused.items, why = refused.why, "the collector refused a part");
             }
             Ok(_) if changed => {
-                tracing::info!(collector = %self.endpoint, "the collector takes spans and metrics");
+                tracing::info!(?signal, collector = %self.endpoint, "the collector takes spans or metrics");
             }
             Ok(_) => {}
             Err(error) => {
                 self.metrics.export.failures.inc();
                 if changed {
                     tracing::warn!(
+                        ?signal,
                         collector = %self.endpoint,
                         %error,
                         "the collector does not take spans and metrics; the node goes on without"

@@ -1,7 +1,8 @@
 """A collector of OpenTelemetry, made of the protocol's own definitions: `collector.py grpc|http FAILURES [PORT]`.
 
 It prints its port, and then each message that it takes as a line of JSON. The first FAILURES requests are answered as a
-collector that is overloaded answers, and one whose header `x-unwanted` is set as a collector that never wants it.
+collector that is overloaded answers, and one whose header `x-unwanted` is `yes`, or names its signal, as a collector that
+never wants it.
 """
 
 import json
@@ -27,6 +28,10 @@ def fails():
         return failures >= 0
 
 
+def unwanted(signal, headers):
+    return headers.get("x-unwanted") in ("yes", signal)
+
+
 def take(signal, headers, message):
     line = {"signal": signal, "headers": headers, "message": MessageToDict(message)}
     with lock:
@@ -36,7 +41,7 @@ def take(signal, headers, message):
 def export(signal, response):
     def answer(request, context):
         headers = {name: value for name, value in context.invocation_metadata() if isinstance(value, str)}
-        if "x-unwanted" in headers:
+        if unwanted(signal, headers):
             context.abort(grpc.StatusCode.PERMISSION_DENIED, "unwanted")
         if fails():
             context.abort(grpc.StatusCode.UNAVAILABLE, "busy")
@@ -71,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
         }.get(self.path)
         if kind is None or headers.get("content-type") != "application/x-protobuf":
             status = 404
-        elif "x-unwanted" in headers:
+        elif unwanted(kind[0], headers):
             status = 403
         elif fails():
             status = 503

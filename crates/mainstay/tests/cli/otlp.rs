@@ -217,6 +217,33 @@ fn a_collector_that_is_overloaded_gets_the_spans_later_and_one_that_refuses_them
 }
 
 #[test]
+fn a_collector_of_metrics_alone_is_complained_of_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut collector = Collector::start("http", 0, 0);
+    let headers = dir.path().join("headers");
+    std::fs::write(&headers, "x-unwanted: traces\n").unwrap();
+    let arguments = [
+        "--otlp-endpoint",
+        &collector.url(),
+        "--otlp-metrics-every",
+        "1s",
+        "--otlp-headers-file",
+        headers.to_str().unwrap(),
+    ];
+    let node = Node::start_with(&dir.path().join("data"), &arguments);
+    for refused in 1..=3 {
+        // Spans are refused, then metrics are taken, in turn.
+        assert_eq!(ask(&node, "/v1/streams", None), 200);
+        while node.metric("mainstay_otlp_failures_total") < f64::from(refused) {
+            std::thread::yield_now();
+        }
+        collector.next("metrics");
+    }
+    let complaints = node.errors().matches("the collector does not take").count();
+    assert_eq!(complaints, 1, "{}", node.errors());
+}
+
+#[test]
 fn a_node_without_its_collector_serves_and_stops_as_ever() {
     let dir = tempfile::tempdir().unwrap();
     // A port that nothing listens on: it was free a moment ago.
