@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use model::limits;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -224,26 +225,106 @@ where
     }
     // The announced length is only a claim: memory is reserved in steps, as bytes arrive.
     let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
-    let mut whole = BytesMut::with_capacity(announced.clamp(first.len(), STEP_BYTES));
-    let mut reservation = buffers.reserve_now(STEP_BYTES)?;
-    let mut left = STEP_BYTES;
+    let mut gathered = Gathered::new(buffers, announced)?;
     let mut next = Some(first);
     while let Some(part) = next {
-        if whole.len() + part.len() > limits::BODY_BYTES_MAX {
-            return Err(too_large());
-        }
-        while left < part.len() {
-            reservation.merge(buffers.reserve_now(STEP_BYTES)?);
-            left += STEP_BYTES;
-        }
-        left -= part.len();
-        whole.extend_from_slice(&part);
+        gathered.add(&part)?;
         next = next_part(body).await?;
     }
-    Ok(WholeBody { bytes: whole.freeze(), _reservation: Some(reservation) })
+    let (bytes, reservation) = gathered.whole();
+    Ok(WholeBody { bytes, _reservation: Some(reservation) })
+}
+
+/// The parts of a body that have arrived, in steps that are never copied while more arrives: memory that grows by copying leaves
+/// its old places to the allocator, and they were half as much again as the bodies of slow clients.
+struct Gathered<'a> {
+    buffers: &'a Buffers,
+    full: Vec<BytesMut>,
+    last: BytesMut,
+    reservation: Reservation,
+}
+
+impl<'a> Gathered<'a> {
+    fn new(buffers: &'a Buffers, announced: usize) -> Result<Self, Box<Problem>> {
+        let last = BytesMut::with_capacity(announced.min(STEP_BYTES));
+        Ok(Self { buffers, full: Vec::new(), last, reservation: buffers.reserve_now(STEP_BYTES)? })
+    }
+
+    fn len(&self) -> usize {
+        self.full.len() * STEP_BYTES + self.last.len()
+    }
+
+    /// Adds what arrived next.
+    ///
+    /// # Errors
+    /// The body is too large now, or no memory is free.
+    fn add(&mut self, part: &[u8]) -> Result<(), Box<Problem>> {
+        if self.len() + part.len() > limits::BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        let mut rest = part;
+        loop {
+            let (fits, over) = rest.split_at(rest.len().min(STEP_BYTES - self.last.len()));
+            self.last.extend_from_slice(fits);
+            if over.is_empty() {
+                return Ok(());
+            }
+            self.reservation.merge(self.buffers.reserve_now(STEP_BYTES)?);
+            self.full.push(mem::replace(&mut self.last, BytesMut::with_capacity(STEP_BYTES)));
+            rest = over;
+        }
+    }
+
+    fn whole(mut self) -> (Bytes, Reservation) {
+        if self.full.is_empty() {
+            return (self.last.freeze(), self.reservation);
+        }
+        self.full.push(self.last);
+        (self.full.concat().into(), self.reservation)
+    }
 }
 
 fn too_large() -> Box<Problem> {
     let detail = format!("the body has more than {} bytes", limits::BODY_BYTES_MAX);
     Problem::new(Code::BodyTooLarge, detail).number("limit", limits::BODY_BYTES_MAX as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telemetry::Queue;
+    use telemetry::metrics::{Build, Metrics};
+
+    #[test]
+    fn a_body_is_gathered_from_parts_of_any_size_and_counted_in_steps() {
+        let metrics = Metrics::new(Build::of("0"));
+        let depth = || metrics.queue(Queue::BufferedBytes).depth.get() as usize;
+        let text: Vec<u8> = (0..3 * STEP_BYTES).map(|at| (at % 251) as u8).collect();
+        for part_bytes in [1_000, STEP_BYTES - 1, STEP_BYTES, STEP_BYTES + 1, 3 * STEP_BYTES] {
+            for announced in [0, 10, text.len()] {
+                let buffers = Buffers::new(3 * STEP_BYTES, Arc::clone(&metrics));
+                let mut gathered = Gathered::new(&buffers, announced).unwrap();
+                for part in text.chunks(part_bytes) {
+                    gathered.add(part).unwrap();
+                    assert_eq!(depth(), gathered.len().div_ceil(STEP_BYTES) * STEP_BYTES);
+                }
+                assert_eq!(gathered.add(b"x").unwrap_err().code, Code::Busy, "all steps are taken");
+                let (bytes, reservation) = gathered.whole();
+                assert!(bytes == text, "{part_bytes} {announced}");
+                drop(reservation);
+                assert_eq!(depth(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_that_grows_beyond_the_limit_is_refused() {
+        let metrics = Metrics::new(Build::of("0"));
+        let buffers = Buffers::new(2 * limits::BODY_BYTES_MAX, metrics);
+        let mut gathered = Gathered::new(&buffers, 0).unwrap();
+        gathered.add(&vec![7; limits::BODY_BYTES_MAX]).unwrap();
+        assert_eq!(gathered.add(b"x").unwrap_err().code, Code::BodyTooLarge);
+        let (bytes, _reservation) = gathered.whole();
+        assert!(bytes.len() == limits::BODY_BYTES_MAX && bytes.iter().all(|&byte| byte == 7));
+    }
 }

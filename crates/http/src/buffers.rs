@@ -6,6 +6,7 @@
 use crate::response::Result;
 use api::{Code, Problem};
 use bytes::Bytes;
+use model::limits;
 use std::sync::Arc;
 use telemetry::{Metrics, Queue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
@@ -20,15 +21,23 @@ pub(crate) struct Buffers {
     metrics: Arc<Metrics>,
 }
 
-/// Whole responses that are rendered at the same time. Each may take as many bytes as a page may have, twice, before they are
-/// reserved. More would not be faster: few threads read.
-const RENDERED_MAX: usize = 16;
+/// Whole responses that are rendered at the same time. Each reserves as many bytes as a page may have until its length is known,
+/// so more of them would leave too little for responses that are being sent. Nor would they be faster: four threads read.
+const RENDERED_MAX: usize = 8;
 
 /// Reserved bytes, returned when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     permit: OwnedSemaphorePermit,
     metrics: Arc<Metrics>,
+}
+
+/// A turn to render a whole response, and the bytes that it may have.
+#[derive(Debug)]
+pub(crate) struct Rendering<'a> {
+    buffers: &'a Buffers,
+    reservation: Reservation,
+    _turn: Option<SemaphorePermit<'a>>,
 }
 
 impl Buffers {
@@ -50,9 +59,14 @@ impl Buffers {
         Ok(self.counted(permit))
     }
 
-    /// Waits until another whole response may be rendered. Hold this until its bytes are reserved.
-    pub(crate) async fn rendering(&self) -> Option<SemaphorePermit<'_>> {
-        self.rendering.acquire().await.ok()
+    /// Waits until another whole response may be rendered, and reserves the bytes of the largest one.
+    ///
+    /// # Errors
+    /// As for [`Buffers::reserve_now`].
+    pub(crate) async fn rendering(&self) -> Result<Rendering<'_>> {
+        let turn = self.rendering.acquire().await.ok();
+        let reservation = self.reserve_now(limits::PAGE_BYTES_EXAMINED_MAX)?;
+        Ok(Rendering { buffers: self, reservation, _turn: turn })
     }
 
     /// Waits until `bytes` are free. `None` only when the server is gone.
@@ -72,10 +86,31 @@ impl Buffers {
     }
 }
 
+impl Rendering<'_> {
+    /// What was rendered, as [`Reservation::hold`] does it. What it did not need is free again.
+    ///
+    /// # Errors
+    /// As for [`Buffers::reserve_now`], when it is larger than the largest page: the last event may pass the limit.
+    pub(crate) fn hold(mut self, bytes: Vec<u8>) -> Result<Bytes> {
+        let reserved = self.reservation.permit.num_permits();
+        match reserved.checked_sub(bytes.len()) {
+            Some(unused) => drop(self.reservation.split(unused)),
+            None => self.reservation.merge(self.buffers.reserve_now(bytes.len() - reserved)?),
+        }
+        Ok(self.reservation.hold(bytes))
+    }
+}
+
 impl Reservation {
     /// Turns `bytes` into a buffer that returns this reservation when its last byte has been sent.
     pub(crate) fn hold(self, bytes: Vec<u8>) -> Bytes {
         Bytes::from_owner(Held { bytes, _reservation: self })
+    }
+
+    /// Takes some of its bytes out of it.
+    fn split(&mut self, bytes: usize) -> Option<Self> {
+        let permit = self.permit.split(bytes)?;
+        Some(Self { permit, metrics: Arc::clone(&self.metrics) })
     }
 
     pub(crate) fn merge(&mut self, mut other: Self) {
@@ -127,5 +162,26 @@ mod tests {
             buffers.reserve_now(1_000).map(|reservation| reservation.permit.num_permits()).ok(),
             Some(100)
         );
+    }
+
+    #[tokio::test]
+    async fn a_page_counts_as_the_largest_one_until_its_length_is_known() {
+        let metrics = Metrics::new(Build::of("0"));
+        let largest = limits::PAGE_BYTES_EXAMINED_MAX;
+        let buffers = Buffers::new(largest + 10, Arc::clone(&metrics));
+        let depth = || metrics.queue(Queue::BufferedBytes).depth.get() as usize;
+        let rendering = buffers.rendering().await.unwrap();
+        assert_eq!(depth(), largest);
+        let small = rendering.hold(vec![0; 3]).unwrap();
+        assert_eq!(depth(), 3);
+        let rendering = buffers.rendering().await.unwrap();
+        assert_eq!(buffers.rendering().await.err().map(|problem| problem.code), Some(Code::Busy));
+        let large = rendering.hold(vec![0; largest + 7]).unwrap();
+        assert_eq!(depth(), largest + 10);
+        drop(large);
+        let too_large = buffers.rendering().await.unwrap().hold(vec![0; largest + 8]);
+        assert_eq!(too_large.err().map(|problem| problem.code), Some(Code::Busy));
+        drop(small);
+        assert_eq!(depth(), 0);
     }
 }

@@ -21,18 +21,17 @@ pub struct StreamPage<'a> {
 }
 
 impl StreamPage<'_> {
-    /// The page around `events`.
-    pub fn write(&self, out: &mut Vec<u8>, events: &[u8]) {
-        out.reserve(events.len() + 256);
-        out.extend_from_slice(b"{\"stream\":");
-        json::write_text(out, self.stream);
-        out.extend_from_slice(b",\"revision\":");
-        write_revision(out, self.revision);
-        out.extend_from_slice(b",\"first\":");
-        write_revision(out, self.first);
-        write_as_of(out, self.as_of);
-        write_events(out, events);
-        write_next(out, self.next.as_deref());
+    /// The page around the rendered events.
+    #[must_use]
+    pub fn around(&self, events: Vec<u8>) -> Vec<u8> {
+        let mut head = b"{\"stream\":".to_vec();
+        json::write_text(&mut head, self.stream);
+        head.extend_from_slice(b",\"revision\":");
+        write_revision(&mut head, self.revision);
+        head.extend_from_slice(b",\"first\":");
+        write_revision(&mut head, self.first);
+        write_as_of(&mut head, self.as_of);
+        around(head, events, self.next.as_deref())
     }
 }
 
@@ -49,19 +48,18 @@ pub struct StorePage<'a> {
 }
 
 impl StorePage<'_> {
-    /// The page around `events`.
-    pub fn write(&self, out: &mut Vec<u8>, events: &[u8]) {
-        out.reserve(events.len() + 256);
-        out.extend_from_slice(b"{\"cursor\":\"");
-        out.extend_from_slice(&self.cursor.to_hex());
-        out.extend_from_slice(b"\",\"removed_through\":");
+    /// The page around the rendered events.
+    #[must_use]
+    pub fn around(&self, events: Vec<u8>) -> Vec<u8> {
+        let mut head = b"{\"cursor\":\"".to_vec();
+        head.extend_from_slice(&self.cursor.to_hex());
+        head.extend_from_slice(b"\",\"removed_through\":");
         match self.removed_through {
-            None => out.extend_from_slice(b"null"),
-            Some(cursor) => json::write_text(out, &cursor.to_string()),
+            None => head.extend_from_slice(b"null"),
+            Some(cursor) => json::write_text(&mut head, &cursor.to_string()),
         }
-        write_as_of(out, self.as_of);
-        write_events(out, events);
-        write_next(out, self.next.as_deref());
+        write_as_of(&mut head, self.as_of);
+        around(head, events, self.next.as_deref())
     }
 }
 
@@ -103,10 +101,15 @@ fn write_as_of(out: &mut Vec<u8>, moment: Option<&str>) {
     }
 }
 
-fn write_events(out: &mut Vec<u8>, events: &[u8]) {
-    out.extend_from_slice(b",\"events\":[");
-    out.extend_from_slice(events);
-    out.push(b']');
+/// Puts a page's beginning before its events, and its end after them. Events are megabytes, so they are moved within their own
+/// memory and not copied into another.
+fn around(mut head: Vec<u8>, events: Vec<u8>, next: Option<&str>) -> Vec<u8> {
+    head.extend_from_slice(b",\"events\":[");
+    let mut page = events;
+    page.splice(..0, head);
+    page.push(b']');
+    write_next(&mut page, next);
+    page
 }
 
 /// Writes the end of an object that has a `next`.
@@ -240,14 +243,13 @@ mod tests {
 
     #[test]
     fn pages_are_json() {
-        let mut out = Vec::new();
-        StreamPage { stream: "s", revision: None, first: None, as_of: None, next: None }
-            .write(&mut out, b"{},{}");
+        let out = StreamPage { stream: "s", revision: None, first: None, as_of: None, next: None }
+            .around(b"{},{}".to_vec());
         assert_eq!(out, br#"{"stream":"s","revision":null,"first":null,"events":[{},{}],"next":null}"#);
-        let mut out = Vec::new();
         let next = Some("/v1/events?after=x".into());
-        StorePage { cursor: Cursor::START, removed_through: Some(Cursor::START), as_of: Some("x"), next }
-            .write(&mut out, b"");
+        let out =
+            StorePage { cursor: Cursor::START, removed_through: Some(Cursor::START), as_of: Some("x"), next }
+                .around(Vec::new());
         let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&json["as_of"], &json["next"]), (&"x".into(), &"/v1/events?after=x".into()));
         let mut out = Vec::new();

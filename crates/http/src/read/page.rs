@@ -11,28 +11,22 @@ use std::sync::Arc;
 
 pub(super) async fn respond(mut reader: Reader) -> Result {
     let context = Arc::clone(&reader.context);
-    let rendering = context.buffers.rendering().await;
+    let rendering = context.buffers.rendering().await?;
     let limit = reader.query.limit.unwrap_or(limits::PAGE_EVENTS_DEFAULT as u64);
     let chunk = reader.next(Budget::of_page(limit)).await?;
     let query = &*reader.query;
     let moment = query.as_of.as_ref().map(|as_of| as_of.moment.as_str());
     let next = (!chunk.at_end).then(|| query.link(chunk.resume));
     let Chunk { rendered, through, last, first, removed_through, .. } = chunk;
-    let mut out = Vec::new();
-    match &query.source {
+    let out = match &query.source {
         Source::Stream { name, .. } => {
-            let page = StreamPage { stream: name.as_str(), revision: last, first, as_of: moment, next };
-            page.write(&mut out, &rendered);
+            StreamPage { stream: name.as_str(), revision: last, first, as_of: moment, next }.around(rendered)
         }
         Source::Store { .. } => {
-            let page = StorePage { cursor: through, removed_through, as_of: moment, next };
-            page.write(&mut out, &rendered);
+            StorePage { cursor: through, removed_through, as_of: moment, next }.around(rendered)
         }
-    }
-    drop(rendered);
-    let reserved = context.buffers.reserve_now(out.len())?;
-    drop(rendering);
-    let mut response = response::whole(JSON, reserved.hold(out));
+    };
+    let mut response = response::whole(JSON, rendering.hold(out)?);
     response::insert(&mut response, AS_OF, moment);
     // The tag of the stream as it is now, for `If-Match`. An older state's tag would not match.
     if let (None, Some(revision)) = (moment, last) {

@@ -107,6 +107,10 @@ fn render_page(
     let positions: Vec<Position> = page.events.iter().map(|event| event.position).collect();
     let bodies = snapshot.bodies.get_many(&positions)?;
     let mut bytes = 0;
+    if query.selects_all() {
+        let bodies: usize = bodies.iter().flatten().map(|body| body.len()).sum();
+        chunk.rendered.reserve(bodies + bodies / 8);
+    }
     for (event, body) in page.events.iter().zip(bodies) {
         if chunk.events >= budget.events {
             return Ok(Looked { bytes, next: Some(event.revision) });

@@ -134,7 +134,8 @@ fn clients_that_read_nothing_and_clients_that_send_slowly_take_a_bounded_memory(
     }
     let grown = node.memory("VmHWM") - before;
     println!("{} MiB for clients that are slow", grown >> 20);
-    let bound = BUFFERED_BYTES_MAX + 800 * (256 << 10);
+    // Each connection may also have read 64 KiB ahead. Half as much again: what the allocator keeps, and what is being read.
+    let bound = (BUFFERED_BYTES_MAX + 800 * (64 << 10)) * 3 / 2;
     assert!(grown < bound, "{grown} bytes, and not {bound}");
     drop(held);
     let mut stream = connect(address);
