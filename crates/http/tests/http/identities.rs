@@ -245,6 +245,18 @@ fn no_operation_runs_for_a_token_of_a_service_that_does_not_permit_it() {
     );
 }
 
+#[test]
+fn a_scope_limits_a_subject_and_its_next_token_too() {
+    let service = Service::new();
+    let (node, _rules) = start(&service);
+    let limited = "mainstay:read mainstay:limit:requests_per_second:1";
+    let get = |scope, ends| send(&node, &service.token(scope, ends), "GET", "/v1/streams/s/events", "");
+    assert_eq!(get(limited, 600).status, 200);
+    let statuses: Vec<u16> = (0..10).map(|n| get(limited, 601 + n).status).collect();
+    assert!(statuses.contains(&429), "{statuses:?}");
+    assert_eq!(get("mainstay:read", 600).status, 200);
+}
+
 fn follow(node: &Node, token: &str) -> Connection {
     let authorization = format!("Bearer {token}");
     let headers = [("accept", "text/event-stream"), ("authorization", &*authorization)];

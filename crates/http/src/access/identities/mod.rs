@@ -52,12 +52,13 @@ impl Identities {
     /// Rules of which the first that names a client counts. What `before` has counted for the same rule is kept.
     #[must_use]
     pub fn new(clients: Vec<ClientRole>, jwt: JwtAccess, before: Option<&Self>) -> Self {
-        let before = before.map_or(&[][..], |before| &before.clients);
-        let clients = clients.into_iter().map(|client| ClientRule::new(client, before)).collect();
+        let known = before.map_or(&[][..], |before| &before.clients);
+        let clients = clients.into_iter().map(|client| ClientRule::new(client, known)).collect();
+        let before = before.and_then(|before| before.jwt.as_ref()?.as_ref());
         let jwt = match jwt {
             JwtAccess::Off => None,
             JwtAccess::KeysAwaited => Some(None),
-            JwtAccess::On(rules) => Some(Some(Jwt::new(rules))),
+            JwtAccess::On(rules) => Some(Some(Jwt::new(rules, before))),
         };
         Self { clients, jwt }
     }

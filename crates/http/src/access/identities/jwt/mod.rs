@@ -12,6 +12,7 @@ use super::encoded;
 use super::keys::{Key, KeySet};
 use crate::access::table::{Known, Source};
 use crate::access::tokens::expired;
+use crate::allowance::Meter;
 use crate::response::Result;
 use api::{Code, Problem};
 use model::{Allowance, Role, TokenSettings, Wall, limits};
@@ -19,11 +20,14 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use telemetry::LimitOf;
 
 /// How much the clocks of the service and of this node may differ.
 const LEEWAY_MS: u64 = 30_000;
 /// What a scope for this node begins with.
 const SCOPE: &str = "mainstay:";
+/// What one that limits its holder begins with.
+const LIMIT: &str = "mainstay:limit:";
 /// Values of the claim that are looked at.
 const SCOPES_MAX: usize = 1_000;
 
@@ -44,6 +48,28 @@ pub struct JwtRules {
 pub(super) struct Jwt {
     rules: JwtRules,
     verified: Mutex<HashMap<[u8; 32], Arc<Known>>>,
+    meters: Arc<Meters>,
+}
+
+/// What subjects with limits have used. It outlives their tokens and the keys: a new token is no way out of a debt.
+#[derive(Debug, Default)]
+struct Meters(Mutex<HashMap<(String, [Option<u64>; 4]), Arc<Meter>>>);
+
+impl Meters {
+    /// What counts for a subject with this allowance; `None` if nothing is limited. Those whose tokens are forgotten make way
+    /// for new ones, and if all are in use, all begin anew.
+    fn of(&self, subject: &str, allowance: Allowance) -> Option<Arc<Meter>> {
+        let new = Meter::new(LimitOf::Token, allowance)?;
+        let mut meters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (subject.to_owned(), allowance.parts());
+        if meters.len() >= limits::JWTS_REMEMBERED_MAX && !meters.contains_key(&key) {
+            meters.retain(|_, meter| Arc::strong_count(meter) > 1);
+            if meters.len() >= limits::JWTS_REMEMBERED_MAX {
+                meters.clear();
+            }
+        }
+        Some(Arc::clone(meters.entry(key).or_insert(new)))
+    }
 }
 
 /// Whether a text has the form of such a token. A token of the store has no dots.
@@ -52,8 +78,10 @@ pub(super) fn is_form(text: &str) -> bool {
 }
 
 impl Jwt {
-    pub(super) fn new(rules: JwtRules) -> Self {
-        Self { rules, verified: Mutex::default() }
+    /// What `before` has counted goes on.
+    pub(super) fn new(rules: JwtRules, before: Option<&Self>) -> Self {
+        let meters = before.map(|before| Arc::clone(&before.meters)).unwrap_or_default();
+        Self { rules, verified: Mutex::default(), meters }
     }
 
     /// Whether the key of a token is still there.
@@ -103,7 +131,8 @@ impl Jwt {
         let expires = self.check_claims(&claims, now)?;
         let name = self.name(&claims)?;
         let settings = settings(&claims, &self.rules.claim, name)?;
-        Ok(Known::elsewhere(Source::Jwt(Box::new(key.clone())), settings, Some(expires), None))
+        let meter = self.meters.of(&settings.name, settings.allowance);
+        Ok(Known::elsewhere(Source::Jwt(Box::new(key.clone())), settings, Some(expires), meter))
     }
 
     fn key(&self, header: &Map<String, Value>) -> Result<&Key> {
@@ -158,6 +187,23 @@ impl Jwt {
     }
 }
 
+/// The limits that scopes give, such as `mainstay:limit:requests_per_second:100`. Of several for the same, the lowest counts.
+fn allowance<'a>(scopes: impl Iterator<Item = &'a str>) -> Result<Allowance> {
+    let mut parts = Allowance::default().parts();
+    for limit in scopes.filter_map(|scope| scope.strip_prefix(LIMIT)) {
+        let (name, value) = limit.split_once(':').unwrap_or((limit, ""));
+        let at = Allowance::NAMES.iter().position(|known| *known == name);
+        let at = at.ok_or_else(|| refused(format!("the scope `{LIMIT}{limit}` does not name a limit")))?;
+        let range = &Allowance::ranges()[at];
+        let value = value.parse().ok().filter(|value| range.contains(value)).ok_or_else(|| {
+            let (from, to) = (range.start(), range.end());
+            refused(format!("the scope `{LIMIT}{limit}` does not have a number from {from} to {to}"))
+        })?;
+        parts[at] = Some(parts[at].map_or(value, |lowest| value.min(lowest)));
+    }
+    Ok(Allowance::of_parts(parts))
+}
+
 /// What the scopes permit: all of them must name the same role, because a caller has one.
 fn settings(claims: &Map<String, Value>, claim: &str, name: String) -> Result<TokenSettings<'static>> {
     let scopes: Vec<&str> = match claims.get(claim) {
@@ -167,7 +213,9 @@ fn settings(claims: &Map<String, Value>, claim: &str, name: String) -> Result<To
     };
     let mut found: Option<(Role, Vec<&str>)> = None;
     let mut is_for_all = false;
-    for scope in scopes.iter().filter_map(|scope| scope.strip_prefix(SCOPE)) {
+    let allowance = allowance(scopes.iter().copied())?;
+    let grants = scopes.iter().filter(|scope| !scope.starts_with(LIMIT));
+    for scope in grants.filter_map(|scope| scope.strip_prefix(SCOPE)) {
         let (role, prefix) =
             scope.split_once(':').map_or((scope, None), |(role, prefix)| (role, Some(prefix)));
         let Some(role) = Role::ALL.into_iter().find(|known| known.as_str() == role) else {
@@ -191,7 +239,7 @@ fn settings(claims: &Map<String, Value>, claim: &str, name: String) -> Result<To
     }
     let prefixes = if is_for_all { Vec::new() } else { prefixes };
     let prefixes = prefixes.into_iter().map(|prefix| prefix.to_owned().into()).collect();
-    Ok(TokenSettings { role, prefixes, name: name.into(), allowance: Allowance::default() })
+    Ok(TokenSettings { role, prefixes, name: name.into(), allowance })
 }
 
 /// A time in a claim, in milliseconds; it may have a fraction of a second.

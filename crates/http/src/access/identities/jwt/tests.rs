@@ -44,12 +44,16 @@ impl Service {
     }
 
     fn jwt(&self) -> Jwt {
-        Jwt::new(JwtRules {
+        Jwt::new(self.rules(), None)
+    }
+
+    fn rules(&self) -> JwtRules {
+        JwtRules {
             issuer: "https://id.example.com".into(),
             audience: "mainstay".into(),
             claim: "scope".into(),
             keys: KeySet::read(self.keys().to_string().as_bytes()).unwrap(),
-        })
+        }
     }
 
     fn signed(&self, header: &Value, claims: &Value) -> String {
@@ -237,6 +241,43 @@ fn a_token_that_is_remembered_still_ends_and_the_number_of_them_is_bounded() {
         assert!(jwt.verify(&token, NOW).is_ok());
         assert!(jwt.lock().len() <= limits::JWTS_REMEMBERED_MAX);
     }
+}
+
+#[test]
+fn limits_in_scopes_are_those_of_the_subject_whatever_token_it_has() {
+    let service = Service::new();
+    let jwt = service.jwt();
+    let scopes = |scopes: &str| format!("mainstay:read {scopes}");
+    let known = |jwt: &Jwt, id: u64, subject: &str, limits: &str| {
+        let claims = with(&json!({"jti": id, "sub": subject, "scope": scopes(limits)}));
+        jwt.verify(&service.token(&claims), NOW)
+    };
+    let slow = "mainstay:limit:requests_per_second:5 mainstay:limit:requests_per_second:9";
+    let first = known(&jwt, 1, "a", slow).unwrap();
+    assert_eq!(first.settings.allowance, Allowance { requests_per_second: Some(5), ..Allowance::default() });
+    let meter = |known: &Known| known.meter.clone().unwrap();
+    let same = |one: &Known, other: &Known| Arc::ptr_eq(&meter(one), &meter(other));
+    assert!(same(&first, &known(&jwt, 2, "a", slow).unwrap()), "another token of the subject");
+    assert!(!same(&first, &known(&jwt, 3, "b", slow).unwrap()), "another subject");
+    assert!(!same(&first, &known(&jwt, 4, "a", "mainstay:limit:requests_per_second:6").unwrap()));
+    let reloaded = Jwt::new(service.rules(), Some(&jwt));
+    assert!(same(&first, &known(&reloaded, 1, "a", slow).unwrap()), "keys that were read again");
+    assert!(known(&jwt, 5, "a", "").unwrap().meter.is_none());
+    let all = "mainstay:limit:bytes_per_second:16384 mainstay:limit:subscribers_max:0 mainstay:limit:body_bytes_max:1024";
+    assert_eq!(
+        known(&jwt, 6, "a", all).unwrap().settings.allowance.parts(),
+        [None, Some(16_384), Some(0), Some(1_024)]
+    );
+    for wrong in ["", "requests:5", "requests_per_second", "requests_per_second:0", "requests_per_second:5:5"]
+    {
+        let refused = known(&jwt, 7, "a", &format!("{LIMIT}{wrong}")).unwrap_err();
+        assert_eq!(refused.code, Code::NotPermitted, "{wrong}");
+    }
+    for number in 0..2 * limits::JWTS_REMEMBERED_MAX {
+        jwt.meters.of(&number.to_string(), first.settings.allowance);
+        assert!(jwt.meters.0.lock().unwrap().len() <= limits::JWTS_REMEMBERED_MAX);
+    }
+    assert!(same(&first, &known(&jwt, 8, "a", slow).unwrap()), "those in use do not make way");
 }
 
 /// A key of 2,048 bits, whose private half was thrown away, and its signatures of `header.claims`, made with the `cryptography`
