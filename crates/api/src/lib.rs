@@ -10,6 +10,7 @@
 //! | [`problem`] | one problem, rendered as RFC 9457 |
 //! | [`request`] | parsers of headers, parameters and bodies |
 //! | [`response`] | writers of outcomes, stored events and pages as JSON |
+//! | [`subject`] | whose event it is, for a node that seals |
 //! | `event` | incoming CloudEvents: identity, fingerprint, envelope |
 //! | [`json`], [`time`], [`uri`], [`media`], [`trace`] | the formats that the modules above build on |
 //!
@@ -26,6 +27,7 @@ pub mod media;
 pub mod problem;
 pub mod request;
 pub mod response;
+pub mod subject;
 pub mod time;
 pub mod trace;
 pub mod uri;

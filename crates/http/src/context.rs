@@ -56,7 +56,7 @@ impl Context {
             HeaderValue::from_str(&handle.store().to_string()).unwrap_or(HeaderValue::from_static(""));
         Self {
             access: Authority::new(&options, &handle),
-            handle: Node::new(handle, Sealing::new(options.subject_keys.clone())),
+            handle: Node::new(handle, Sealing::new(options.subject_keys.clone(), &options.subject_sources)),
             store,
             subscribers: Arc::new(Semaphore::new(options.subscribers_max)),
             lines_bytes: Arc::new(Semaphore::new(options.lines_bytes_max)),

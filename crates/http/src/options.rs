@@ -5,6 +5,7 @@ use crate::export::Export;
 use crate::origin::WebRules;
 use crate::tls::Tls;
 use api::response::check::Checks;
+use api::subject::SubjectSource;
 pub use model::{Allowance, Role, limits};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +64,8 @@ pub struct HttpOptions {
     pub page: WebPage,
     /// Seals events of subjects; `None` if they are stored as they are sent.
     pub subject_keys: Option<SubjectKeys>,
+    /// Where a node that seals looks for the subject of an event that has none of its own.
+    pub subject_sources: Vec<SubjectSource>,
     /// What the check of the data has found, as `GET /v1/check` shows it. The sender replaces it after each check.
     pub checks: watch::Receiver<Arc<Checks>>,
     /// Where spans and readings of metrics go; `None` if they go nowhere.
@@ -94,6 +97,7 @@ impl Default for HttpOptions {
             web: WebRules::default(),
             page: WebPage::Served,
             subject_keys: None,
+            subject_sources: Vec::new(),
             checks: watch::channel(Arc::default()).1,
             export: None,
             tls: None,

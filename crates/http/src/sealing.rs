@@ -1,21 +1,26 @@
 //! Events of subjects: sealed before they are a command's, opened when they are read.
 //!
-//! Only a node that has keys seals. An event has a subject if it was sent with one; what the system itself appends has
-//! none. Nothing else of a command is sealed: what a queue, a value or a lease holds is as it was sent.
+//! Only a node that has keys seals. An event has a subject if it was sent with one, or if one of the node's sources gives one;
+//! what the system itself appends has none. Nothing else of a command is sealed: what a queue, a value or a lease holds is as it was sent.
 
 use crate::response::Result;
 use crate::unavailable;
-use api::response::stored::{erased_envelope, subject_of};
+use api::response::stored::erased_envelope;
+use api::subject::{SubjectSource, subject_of};
 use api::{Code, Problem};
 use format::body::BodyRecord;
 use model::{Append, Command, Filled, KeyId, NewEvent, Write, is_system_name, limits};
 use runtime::{Handle, ReadFailure, Unavailable};
 use std::borrow::Cow;
+use std::sync::Arc;
 use subject_keys::{Event, KeysError, Opened, SubjectKeys};
 
 /// The keys of a node that seals; none on one that does not. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sealing(Option<SubjectKeys>);
+pub(crate) struct Sealing {
+    keys: Option<SubjectKeys>,
+    sources: Arc<[SubjectSource]>,
+}
 
 /// A stored event as its reader gets it.
 #[derive(Debug)]
@@ -25,12 +30,12 @@ pub(crate) struct Readable<'a> {
 }
 
 impl Sealing {
-    pub(crate) const fn new(keys: Option<SubjectKeys>) -> Self {
-        Self(keys)
+    pub(crate) fn new(keys: Option<SubjectKeys>, sources: &[SubjectSource]) -> Self {
+        Self { keys, sources: sources.into() }
     }
 
     pub(crate) const fn keys(&self) -> Option<&SubjectKeys> {
-        self.0.as_ref()
+        self.keys.as_ref()
     }
 
     /// Seals what a command appends. Waits until the keys of new subjects are durable.
@@ -42,13 +47,15 @@ impl Sealing {
         node: &Handle,
         mut command: Command<'static>,
     ) -> Result<Command<'static>> {
-        let Some(keys) = &self.0 else { return Ok(command) };
+        let Some(keys) = &self.keys else { return Ok(command) };
         for append in appends_of(&mut command) {
             if is_system_name(append.stream.as_str()) {
                 continue;
             }
             for event in &mut append.events {
-                let sealed = seal(keys, append.stream.as_str(), event).await;
+                let stream = append.stream.as_str();
+                let Some(subject) = subject_of(stream, &event.envelope, &self.sources) else { continue };
+                let sealed = seal(keys, &subject, stream, event).await;
                 if let Err(error) = sealed {
                     return Err(problem(node, error).await);
                 }
@@ -65,7 +72,7 @@ impl Sealing {
         if record.key_id == KeyId::NONE {
             return Ok(Readable { filled: record.filled, envelope: Cow::Borrowed(record.envelope) });
         }
-        let Some(keys) = &self.0 else {
+        let Some(keys) = &self.keys else {
             return Err(ReadFailure::Sealed("the node was started without the key of subjects".into()));
         };
         let event = Event { stream: record.stream, event_type: record.event_type, filled: record.filled };
@@ -99,12 +106,12 @@ fn appends_of<'c>(command: &'c mut Command<'static>) -> Vec<&'c mut Append<'stat
 
 async fn seal(
     keys: &SubjectKeys,
+    subject: &str,
     stream: &str,
     event: &mut NewEvent<'static>,
 ) -> std::result::Result<(), KeysError> {
-    let Some(subject) = subject_of(&event.envelope) else { return Ok(()) };
     loop {
-        let id = keys.of(&subject).await?;
+        let id = keys.of(subject).await?;
         let bound = Event { stream, event_type: &event.event_type, filled: event.filled };
         // If the subject was erased in between, it has another key now.
         if let Some((envelope, fingerprint)) = keys.seal(id, bound, &event.envelope, event.fingerprint)? {

@@ -36,6 +36,7 @@ impl NodeProcess {
                 "--jwt-issuer=",
                 "--jwt-audience=",
                 "--subject-key-file=",
+                "--subject-from=",
                 "--otlp-endpoint=",
                 "--otlp-headers-file=",
             ])

@@ -1,7 +1,7 @@
 //! A recorded event: its location, the attributes that the server filled in, and the stored envelope.
 
 use crate::json::{self, write_number};
-use crate::json::{Comma, Reader, Value};
+use crate::subject::text_attribute;
 use crate::time::{self, Moment};
 use crate::uri;
 use model::{Cursor, Filled, Revision};
@@ -58,12 +58,6 @@ impl StoredEvent<'_> {
     }
 }
 
-/// The attribute `subject` of an envelope.
-#[must_use]
-pub fn subject_of(envelope: &[u8]) -> Option<String> {
-    text_member(envelope, "subject")
-}
-
 /// What is left of an event whose subject is erased, without the members that are filled in on reading: all of `id`,
 /// `source` and `time` are.
 #[must_use]
@@ -77,29 +71,7 @@ pub fn erased_envelope(event_type: &str) -> Vec<u8> {
 
 /// The envelope's member `time`.
 fn sent_time(envelope: &[u8]) -> Option<Moment> {
-    Moment::parse(&text_member(envelope, "time")?)
-}
-
-/// An attribute that is a text. Those of CloudEvents come before extensions and data.
-fn text_member(envelope: &[u8], wanted: &str) -> Option<String> {
-    let mut reader = Reader::new(envelope).ok()?;
-    if reader.value().ok()? != Value::Object {
-        return None;
-    }
-    let mut comma = Comma::None;
-    while let Some(name) = reader.member(comma).ok()? {
-        comma = Comma::Required;
-        let value = reader.value().ok()?;
-        if name.as_sent() == wanted {
-            let Value::Text(text) = value else { return None };
-            return text.decode().map(|text| text.to_string());
-        }
-        // What else there is of an event may be long.
-        if matches!(name.as_sent(), "data" | "data_base64") {
-            return None;
-        }
-    }
-    None
+    Moment::parse(&text_attribute(envelope, "time")?)
 }
 
 #[cfg(test)]

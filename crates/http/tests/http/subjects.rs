@@ -98,6 +98,54 @@ fn what_is_said_of_a_subject_is_on_no_disk_and_unreadable_once_it_is_erased() {
 }
 
 #[test]
+fn an_event_without_a_subject_has_that_of_its_data_or_of_its_stream_where_the_node_says_so() {
+    let sources = ["data.customer.id", "stream"].map(|source| source.parse().unwrap());
+    let options = || HttpOptions { subject_sources: sources.to_vec(), ..HttpOptions::default() };
+    let node = Node::with_subject_keys(options());
+    check(
+        &node,
+        r#"
+        > POST /v1/streams/orders/events
+          {"type":"placed","id":"1","data":{"customer":{"id":"anna"},"note":"the-secret-of-anna"}}
+        < 200
+        > POST /v1/streams/ben/events
+          {"type":"joined","id":"2","data":"the-secret-of-ben"}
+        < 200
+        > POST /v1/streams/orders/events
+          {"type":"placed","id":"1","data":{"customer":{"id":"anna"},"note":"the-secret-of-anna"}}
+        < 200
+          replayed = true
+        > GET /v1/streams/orders/events
+        < 200
+          events.length = 1
+          events[0].data.note = "the-secret-of-anna"
+          events[0].subject = absent
+        "#,
+    );
+    let node = node.restart_with_subject_keys(|data| {
+        assert!(!is_anywhere(data, SEALED) && !is_anywhere(data, "the-secret-of-ben"));
+    });
+    check(
+        &node,
+        r#"
+        > POST /v1/erasures
+          {"subject":"anna"}
+        < 200
+          existed = true
+        > POST /v1/erasures
+          {"subject":"ben"}
+        < 200
+          existed = true
+        > GET /v1/events
+        < 200
+          events.length = 2
+          events[0].erased = true
+          events[1].erased = true
+        "#,
+    );
+}
+
+#[test]
 fn an_event_that_is_sent_again_is_not_appended_again_although_it_is_sealed() {
     let node = Node::with_subject_keys(HttpOptions::default());
     check(

@@ -4,12 +4,16 @@
 //! Values arrive as text and are parsed once, here, so that an error can name the origin to correct. Nothing here
 //! decides an outcome: replicated state does.
 
+mod combined;
+
 use crate::exporting::Exporting;
 use crate::exposure::{Missing, Transport, missing};
-use crate::identities::{JwtSource, Sources};
+use crate::identities::Sources;
 use crate::tls;
 use api::request::query::parse_keep_alive;
+use api::subject::SubjectSource;
 use api::time::parse_duration_ms;
+use combined::{identities, subject_from, tls_files};
 use http_server::options::{Access, Allowance, WebPage, limits};
 use http_server::{AllowedHost, AllowedOrigin};
 use std::fmt;
@@ -45,6 +49,7 @@ const KEYS: &[Key] = &[
     Key { name: "access", default: "auto" },
     Key { name: "admin-token-file", default: "" },
     Key { name: "subject-key-file", default: "" },
+    Key { name: "subject-from", default: "" },
     Key { name: "requests-per-second", default: "" },
     Key { name: "bytes-per-second", default: "" },
     Key { name: "subscribers", default: "1024" },
@@ -138,6 +143,9 @@ pub(crate) struct Flags {
     /// File with the key that wraps the keys of subjects, as 64 hex digits: events with a `subject` are sealed
     #[arg(long, value_name = "FILE")]
     pub(crate) subject_key_file: Option<String>,
+    /// Where the subject of an event without one is: `stream`, `data` or `data.MEMBER`; the first that gives a text counts
+    #[arg(long, value_name = "EXPRESSIONS")]
+    pub(crate) subject_from: Option<String>,
     /// Requests a second of all clients together, such as 5000 [default: no limit]
     #[arg(long, value_name = "COUNT")]
     pub(crate) requests_per_second: Option<String>,
@@ -220,6 +228,7 @@ impl Flags {
             "access" => self.access.as_deref(),
             "admin-token-file" => self.admin_token_file.as_deref(),
             "subject-key-file" => self.subject_key_file.as_deref(),
+            "subject-from" => self.subject_from.as_deref(),
             "requests-per-second" => self.requests_per_second.as_deref(),
             "bytes-per-second" => self.bytes_per_second.as_deref(),
             "subscribers" => self.subscribers.as_deref(),
@@ -289,6 +298,8 @@ pub(crate) struct Config {
     pub(crate) admin_token_file: Option<PathBuf>,
     /// Holds the key that wraps the keys of subjects. Without it, nothing is sealed.
     pub(crate) subject_key_file: Option<PathBuf>,
+    /// Where the subject of an event without one is.
+    pub(crate) subject_from: Vec<SubjectSource>,
     /// What all clients together may use.
     pub(crate) allowance: Allowance,
     pub(crate) subscribers_max: usize,
@@ -436,6 +447,7 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         access,
         admin_token_file: file(&settings, "admin-token-file"),
         subject_key_file: file(&settings, "subject-key-file"),
+        subject_from: subject_from(&settings)?,
         allowance: allowance(&settings)?,
         subscribers_max: number(&settings, "subscribers", 1..=4_096, "a number from 1 to 4096")?
             .map_or(limits::SUBSCRIBERS_MAX, |number| number as usize),
@@ -533,66 +545,6 @@ fn allowance(settings: &[Setting]) -> Result<Allowance, ConfigError> {
         subscribers_max: None,
         body_bytes_max: (body_bytes < limits::BODY_BYTES_MAX as u64).then_some(body_bytes),
     })
-}
-
-/// Certificate and key come together.
-fn tls_files(settings: &[Setting]) -> Result<Option<tls::Files>, ConfigError> {
-    let [certificate, key, client_authorities] = ["tls-cert", "tls-key", "tls-client-ca"].map(|key| {
-        let (path, origin) = setting(settings, key);
-        (!path.is_empty()).then(|| (PathBuf::from(path), origin))
-    });
-    let half = |set, origin, unset| Err(ConfigError::HalfOfTls { set, origin, unset });
-    match (certificate, key, client_authorities) {
-        (None, None, None) => Ok(None),
-        (Some((certificate, _)), Some((key, _)), authorities) => {
-            let client_authorities = authorities.map(|(path, _)| path);
-            Ok(Some(tls::Files { certificate, key, client_authorities }))
-        }
-        (Some((_, origin)), None, _) => half("tls-cert", origin, "tls-key"),
-        (None, Some((_, origin)), _) => half("tls-key", origin, "tls-cert"),
-        (None, None, Some((_, origin))) => half("tls-client-ca", origin, "tls-cert"),
-    }
-}
-
-/// Rules that would have no effect are a mistake.
-fn identities(
-    settings: &[Setting],
-    tls: Option<&tls::Files>,
-    access: Access,
-) -> Result<Option<Sources>, ConfigError> {
-    let useless = |set, origin, missing| Err(ConfigError::WithoutEffect { set, origin, missing });
-    let set = |key| Some(setting(settings, key)).filter(|(value, _)| !value.is_empty());
-    for key in ["client-roles", "jwks", "jwt-issuer", "jwt-audience"] {
-        if let (Some((_, origin)), Access::Open) = (set(key), access) {
-            return useless(
-                key,
-                origin,
-                "`access` is `open`: everyone may do everything; set it to `tokens`",
-            );
-        }
-    }
-    let client_roles = match set("client-roles") {
-        Some((_, origin)) if tls.is_none_or(|tls| tls.client_authorities.is_none()) => {
-            return useless("client-roles", origin, "`tls-client-ca` is not: no client has a certificate");
-        }
-        found => found.map(|(path, _)| PathBuf::from(path)),
-    };
-    let jwt = match (set("jwks"), set("jwt-issuer"), set("jwt-audience")) {
-        (None, None, None) => None,
-        (Some(_), Some((issuer, _)), Some((audience, _))) => Some(JwtSource {
-            keys: parse(settings, "jwks", "a file, or a URL with https (or http on loopback)")?,
-            issuer,
-            audience,
-            claim: parse::<NonEmpty>(settings, "jwt-claim", "the name of a claim, such as scope")?.0,
-        }),
-        (Some((_, origin)), _, _) => {
-            return useless("jwks", origin, "`jwt-issuer` or `jwt-audience` is not: any token would count");
-        }
-        (None, Some((_, origin)), _) => return useless("jwt-issuer", origin, "`jwks` is not"),
-        (None, None, Some((_, origin))) => return useless("jwt-audience", origin, "`jwks` is not"),
-    };
-    let sources = Sources { client_roles, jwt };
-    Ok((sources != Sources::default()).then_some(sources))
 }
 
 /// Where spans and metrics are sent. Headers without a collector that gets them are a mistake.

@@ -215,6 +215,27 @@ fn the_tokens_of_a_service_need_its_keys_its_name_and_an_audience() {
 }
 
 #[test]
+fn subjects_are_looked_for_where_an_expression_says_by_a_node_that_seals() {
+    let key = ("MAINSTAY_SUBJECT_KEY_FILE", "subject.key");
+    for (environment, want) in [
+        (
+            &[("MAINSTAY_SUBJECT_FROM", "stream")][..],
+            "`subject-from` is set (from environment MAINSTAY_SUBJECT_FROM), and",
+        ),
+        (
+            &[key, ("MAINSTAY_SUBJECT_FROM", "data.id,payload.id")],
+            "expected `stream`, `data` or `data.MEMBER`",
+        ),
+    ] {
+        let error = check(&[], environment, None).unwrap_err();
+        assert!(error.contains(want), "{environment:?}: {error}");
+    }
+    let config = check(&[], &[key, ("MAINSTAY_SUBJECT_FROM", "data.id, stream")], None).unwrap();
+    let want = [SubjectSource::Data(vec!["id".into()]), SubjectSource::Stream];
+    assert_eq!(config.subject_from, want);
+}
+
+#[test]
 fn certificate_and_key_come_together() {
     for (environment, want) in [
         (
