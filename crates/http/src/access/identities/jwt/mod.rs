@@ -57,7 +57,7 @@ struct Meters(Mutex<HashMap<(String, [Option<u64>; 4]), Arc<Meter>>>);
 
 impl Meters {
     /// What counts for a subject with this allowance; `None` if nothing is limited. Those whose tokens are forgotten make way
-    /// for new ones, and if all are in use, all begin anew.
+    /// for new ones, and if all are in use, all begin again.
     fn of(&self, subject: &str, allowance: Allowance) -> Option<Arc<Meter>> {
         let new = Meter::new(LimitOf::Token, allowance)?;
         let mut meters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
