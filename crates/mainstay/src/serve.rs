@@ -169,7 +169,7 @@ fn http_options(
 ) -> HttpOptions {
     let mut options = HttpOptions {
         access: config.access,
-        connections_max: descriptors::connections_max(),
+        connections_max: descriptors::connections_max(&config.data),
         keep_alive: config.keep_alive,
         allowance: config.allowance,
         subscribers_max: config.subscribers_max,
