@@ -1,7 +1,8 @@
 //! The same client for programs without an async runtime.
 //!
 //! Every request is built as in the async client and sent by `send()`. Streams of the async client are
-//! iterators here. One background thread runs the connections.
+//! iterators here. One background thread runs the connections. What has no method here, such as queues, values and schedules, is
+//! asked by [`Client::run`].
 //!
 //! The blocking client also works inside a runtime, but it blocks the calling thread: in async code, use
 //! [`crate::Client`].
@@ -66,6 +67,21 @@ impl Client {
     #[must_use]
     pub fn store(&self) -> Option<&str> {
         self.client.store()
+    }
+
+    /// Runs async work with the async client, and waits for it: a way to everything that this client has no method for.
+    ///
+    /// ```no_run
+    /// # use mainstay_client::{NewTask, blocking::Client};
+    /// # fn main() -> Result<(), mainstay_client::Error> {
+    /// let client = Client::new("http://127.0.0.1:7070")?;
+    /// let mail = NewTask::new("send").payload(&"anna")?;
+    /// let task = client.run(async |client| client.queue("mail").enqueue(&mail).await)?;
+    /// println!("{}", task.id);
+    /// # Ok(()) }
+    /// ```
+    pub fn run<T>(&self, work: impl AsyncFnOnce(&crate::Client) -> T) -> T {
+        self.runtime.block_on(work(&self.client))
     }
 
     /// See [`crate::Client::append`].

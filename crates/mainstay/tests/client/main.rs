@@ -11,7 +11,9 @@
 mod node;
 
 use futures_util::{StreamExt, TryStreamExt};
-use mainstay_client::{Client, Cursor, Error, Expected, NewEvent, Retry, Revision, Settings, Written};
+use mainstay_client::{
+    Claim, Client, Cursor, Error, Expected, NewEvent, NewTask, Retry, Revision, Settings, Written,
+};
 use node::Node;
 use std::time::Duration;
 
@@ -171,4 +173,23 @@ fn the_blocking_client_works_without_a_runtime_and_inside_one() {
         (3..300).for_each(|revision| assert_eq!(append(&client), Revision(revision)));
     });
     assert_eq!(client.read("s").events().count(), 300);
+}
+
+#[test]
+fn the_blocking_client_runs_what_only_the_async_one_has() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let client = node.client();
+    let run = || {
+        let mail = NewTask::new("send").payload("anna").unwrap();
+        let task = client.run(async |client| client.queue("mail").enqueue(&mail).await).unwrap();
+        let claim = client.run(async |client| client.queue("mail").claim(&Claim::new("w")).await).unwrap();
+        assert_eq!(claim[0].id, task.id);
+        // A connection that was made by one call serves the next one.
+        client.run(async |client| client.put_value("mode", "open").send().await).unwrap();
+    };
+    run();
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async { run() });
+    let mode = client.run(async |client| client.value("mode").await).unwrap().unwrap();
+    assert_eq!(mode.content, "open");
 }
