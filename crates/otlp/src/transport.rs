@@ -220,6 +220,10 @@ fn answered<R>(result: Result<tonic::Response<R>, tonic::Status>) -> Result<R, U
 /// The specification of OTLP lists the codes after which a client may try again.
 fn of_grpc(status: &tonic::Status) -> Undelivered {
     use tonic::Code;
+    // The collector has answered nothing: the connection failed.
+    if let Some(cause) = std::error::Error::source(status) {
+        return Undelivered::Now(with_causes(cause));
+    }
     let why = format!("the collector answered {:?}: {}", status.code(), status.message());
     match status.code() {
         Code::Cancelled
@@ -228,9 +232,7 @@ fn of_grpc(status: &tonic::Status) -> Undelivered {
         | Code::Aborted
         | Code::OutOfRange
         | Code::Unavailable
-        | Code::DataLoss
-        // What a transport that failed is reported as.
-        | Code::Unknown => Undelivered::Now(why),
+        | Code::DataLoss => Undelivered::Now(why),
         _ => Undelivered::Ever(why),
     }
 }

@@ -184,6 +184,30 @@ fn one_process_at_a_time_changes_a_bucket_and_a_lock_that_was_left_is_taken_over
 }
 
 #[test]
+fn a_bucket_behind_tls_is_trusted_by_its_authority_only_and_takes_objects_of_several_parts() {
+    let scratch = tempfile::tempdir().unwrap();
+    let server = Seaweed::start_with_tls(scratch.path());
+    let (data, _, restored) = paths(scratch.path());
+    let node = Node::start(&data);
+    // More than two parts of 8 MiB, in one segment.
+    let text_of_64_kib = "x".repeat(64 << 10);
+    let line = format!("{{\"stream\":\"large\",\"type\":\"t\",\"data\":\"{text_of_64_kib}\"}}\n");
+    node.run_with_input(&["import", "-"], &line.repeat(300)).ok();
+    let mut stranger = server.command(&["--url", &node.url, "backup", PLACE]);
+    stranger.env_remove("SSL_CERT_FILE");
+    run(&mut stranger, "").fails(6, "certificate");
+    assert!(server.objects().is_empty());
+    back_up(&server, &node);
+    let largest = server.objects().iter().map(|object| server.bytes_of(object)).max();
+    assert!(largest > Some(17 << 20), "void: no object has several parts: {largest:?}");
+    server.run(&["backups", "verify", PLACE]).ok();
+    let all = events(&node, &[]);
+    drop(node);
+    server.run(&["restore", PLACE, "--data", text(&restored)]).ok();
+    assert!(events(&Node::start(&restored), &[]) == all);
+}
+
+#[test]
 fn a_bucket_that_cannot_be_used_is_told_with_its_cause_soon_and_without_secrets() {
     let scratch = tempfile::tempdir().unwrap();
     let server = Seaweed::start(scratch.path());

@@ -4,7 +4,7 @@
 use crate::node::{Node, Ran, mainstay, run};
 use crate::python::packages;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,21 +17,34 @@ const START_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Seaweed {
     server: Child,
     pub(super) url: String,
+    /// The certificate of who vouches for the server; `None` if it has no TLS.
+    authority: Option<PathBuf>,
 }
 
 impl Seaweed {
     pub(super) fn start(scratch: &Path) -> Self {
+        Self::start_with(scratch, None)
+    }
+
+    /// One that has TLS, with a certificate of a private authority.
+    pub(super) fn start_with_tls(scratch: &Path) -> Self {
+        let certificates = scratch.join("certificates");
+        run(mainstay().arg("certs").arg(&certificates), "").ok();
+        Self::start_with(scratch, Some(&certificates))
+    }
+
+    fn start_with(scratch: &Path, certificates: Option<&Path>) -> Self {
         let began = Instant::now();
         // Ports that were free may be taken when the server begins to listen.
         loop {
-            if let Some(started) = Self::try_start(scratch) {
+            if let Some(started) = Self::try_start(scratch, certificates) {
                 return started;
             }
             assert!(began.elapsed() < START_MAX, "the S3 server does not start");
         }
     }
 
-    fn try_start(scratch: &Path) -> Option<Self> {
+    fn try_start(scratch: &Path, certificates: Option<&Path>) -> Option<Self> {
         let data = tempfile::tempdir_in(scratch).unwrap().keep();
         let config = format!(
             "{{\"identities\":[{{\"name\":\"t\",\"credentials\":[{{\"accessKey\":\"{KEY}\",\"secretKey\":\"{SECRET}\"}}],\
@@ -63,9 +76,17 @@ impl Seaweed {
         command.arg(format!("-s3.config={}", data.join("s3.json").display()));
         command.arg(format!("-filer.localSocket={}", data.join("filer.sock").display()));
         command.arg(format!("-dir={}", data.display())).current_dir(&data);
+        if let Some(certificates) = certificates {
+            let file = |name| certificates.join(name).display().to_string();
+            command.arg(format!("-s3.cert.file={}", file("server.pem")));
+            command.arg(format!("-s3.key.file={}", file("server-key.pem")));
+        }
         let server =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut started = Self { server, url: format!("http://127.0.0.1:{}", ports[7]) };
+        let scheme = if certificates.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://127.0.0.1:{}", ports[7]);
+        let authority = certificates.map(|certificates| certificates.join("ca.pem"));
+        let mut started = Self { server, url, authority };
         let began = Instant::now();
         while !started.curl(&["-X", "PUT"], "").0 {
             if started.server.try_wait().unwrap().is_some() || began.elapsed() > START_MAX / 2 {
@@ -77,13 +98,17 @@ impl Seaweed {
     }
 
     /// The variables that tell where the server is and who asks.
-    pub(super) fn variables(&self) -> [(&'static str, String); 5] {
-        [
+    pub(super) fn variables(&self) -> Vec<(&'static str, String)> {
+        let trust = match &self.authority {
+            Some(authority) => ("SSL_CERT_FILE", authority.display().to_string()),
+            None => ("AWS_ALLOW_HTTP", "true".to_owned()),
+        };
+        vec![
             ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ENDPOINT_URL", self.url.clone()),
-            ("AWS_ALLOW_HTTP", "true".to_owned()),
+            trust,
         ]
     }
 
@@ -120,6 +145,14 @@ impl Seaweed {
         text.lines().filter_map(|found| line(found).or_else(|| time(found))).collect()
     }
 
+    /// How long an object is.
+    pub(super) fn bytes_of(&self, object: &str) -> u64 {
+        let (_, text) = self.curl(&["-I"], &format!("/{object}"));
+        let length =
+            |line: &str| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok();
+        text.lines().find_map(length).unwrap()
+    }
+
     /// Replaces an object with what `change` makes of it.
     pub(super) fn change(&self, scratch: &Path, object: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let file = scratch.join("object");
@@ -141,6 +174,9 @@ impl Seaweed {
     fn curl(&self, arguments: &[&str], path: &str) -> (bool, String) {
         let mut curl = Command::new("curl");
         curl.args(["-sS", "-f", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user"]);
+        if let Some(authority) = &self.authority {
+            curl.env("CURL_CA_BUNDLE", authority);
+        }
         curl.arg(format!("{KEY}:{SECRET}")).args(arguments).arg(format!("{}/{BUCKET}{path}", self.url));
         let ran = curl.output().unwrap();
         (ran.status.success(), String::from_utf8_lossy(&ran.stdout).into_owned())

@@ -1,11 +1,13 @@
-"""A collector of OpenTelemetry, made of the protocol's own definitions: `collector.py grpc|http FAILURES [PORT]`.
+"""A collector of OpenTelemetry, made of the protocol's own definitions: `collector.py grpc|http FAILURES PORT [CERTIFICATES]`.
 
-It prints its port, and then each message that it takes as a line of JSON. The first FAILURES requests are answered as a
-collector that is overloaded answers, and one whose header `x-unwanted` is `yes`, or names its signal, as a collector that
-never wants it.
+It listens on PORT, or on any if that is 0, with TLS if there is a directory of certificates. It prints its port, and then
+each message that it takes as a line of JSON. The first FAILURES requests are answered as a collector that is overloaded
+answers, and one whose header `x-unwanted` is `yes`, or names its signal, as a collector that never wants it.
 """
 
 import json
+import pathlib
+import ssl
 import sys
 import threading
 from concurrent import futures
@@ -17,7 +19,8 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metric
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 failures = int(sys.argv[2])
-port = int(sys.argv[3]) if len(sys.argv) > 3 else 0
+port = int(sys.argv[3])
+certificates = pathlib.Path(sys.argv[4]) if len(sys.argv) > 4 else None
 lock = threading.Lock()
 
 
@@ -93,10 +96,19 @@ if sys.argv[1] == "grpc":
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Traces(), server)
     metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(Metrics(), server)
-    print(server.add_insecure_port(f"127.0.0.1:{port}"), flush=True)
+    address = f"127.0.0.1:{port}"
+    if certificates:
+        pair = [(certificates / name).read_bytes() for name in ("server-key.pem", "server.pem")]
+        print(server.add_secure_port(address, grpc.ssl_server_credentials([pair])), flush=True)
+    else:
+        print(server.add_insecure_port(address), flush=True)
     server.start()
     server.wait_for_termination()
 else:
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    if certificates:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates / "server.pem", certificates / "server-key.pem")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     print(server.server_address[1], flush=True)
     server.serve_forever()

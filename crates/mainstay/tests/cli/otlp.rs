@@ -1,6 +1,6 @@
 //! Traces and metrics for a collector that is made of the protocol's own definitions.
 
-use crate::node::{Node, mainstay, run};
+use crate::node::{Node, mainstay, run, serve};
 use crate::python::python;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,33 +21,34 @@ const CALLER: &str = "00f067aa0ba902b7";
 struct Collector {
     process: Child,
     messages: Receiver<Value>,
-    port: u16,
+    url: String,
 }
 
 impl Collector {
     /// `failures` requests are answered as by a collector that is overloaded.
-    fn start(protocol: &str, failures: u32, port: u16) -> Self {
+    fn start(protocol: &str, failures: u32) -> Self {
+        Self::start_with(protocol, failures, None)
+    }
+
+    fn start_with(protocol: &str, failures: u32, certificates: Option<&Path>) -> Self {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/collector.py");
         let mut command = python(&program);
         let failures = failures.to_string();
-        command.args([protocol, &failures, &port.to_string()]).stdout(Stdio::piped());
+        command.args([protocol, &failures, "0"]).args(certificates).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port = lines.next().unwrap().unwrap().parse().unwrap();
+        let scheme = if certificates.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://127.0.0.1:{}", lines.next().unwrap().unwrap());
         let (taken, messages) = channel();
         std::thread::spawn(move || {
             let messages = lines.map_while(Result::ok).map(|line| serde_json::from_str(&line).unwrap());
             messages.for_each(|message| drop(taken.send(message)));
         });
-        Self { process, messages, port }
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        Self { process, messages, url }
     }
 
     /// The next message of a signal.
-    fn next(&mut self, signal: &str) -> Value {
+    fn next(&self, signal: &str) -> Value {
         loop {
             let message = self.messages.recv_timeout(HANG).unwrap();
             if message["signal"] == signal {
@@ -57,7 +58,7 @@ impl Collector {
     }
 
     /// The next span with this name, and its message.
-    fn span(&mut self, name: &str) -> (Value, Value) {
+    fn span(&self, name: &str) -> (Value, Value) {
         loop {
             let message = self.next("traces");
             if let Some(span) = spans(&message).into_iter().find(|span| span["name"] == name) {
@@ -120,7 +121,7 @@ fn caller(flags: &str) -> String {
 fn a_collector_gets_the_span_of_a_request_and_all_metrics_by_either_protocol() {
     for protocol in ["grpc", "http"] {
         let dir = tempfile::tempdir().unwrap();
-        let mut collector = Collector::start(protocol, 0, 0);
+        let collector = Collector::start(protocol, 0);
         let headers = dir.path().join("headers");
         std::fs::write(&headers, "# who we are\nauthorization: Bearer abc\n").unwrap();
         let name = if protocol == "grpc" { "grpc" } else { "http/protobuf" };
@@ -128,7 +129,7 @@ fn a_collector_gets_the_span_of_a_request_and_all_metrics_by_either_protocol() {
             &dir.path().join("data"),
             &[
                 "--otlp-endpoint",
-                &collector.url(),
+                &collector.url,
                 "--otlp-protocol",
                 name,
                 "--otlp-metrics-every",
@@ -173,11 +174,37 @@ fn a_collector_gets_the_span_of_a_request_and_all_metrics_by_either_protocol() {
 }
 
 #[test]
+fn a_collector_behind_tls_is_trusted_by_its_authority_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificates = dir.path().join("certificates");
+    run(mainstay().arg("certs").arg(&certificates), "").ok();
+    for protocol in ["grpc", "http/protobuf"] {
+        let name = protocol.split('/').next().unwrap();
+        let collector = Collector::start_with(name, 0, Some(&certificates));
+        let arguments = ["--otlp-endpoint", &collector.url, "--otlp-protocol", protocol];
+        let data = dir.path().join(name);
+        let stranger = Node::start_with(&data, &arguments);
+        assert_eq!(ask(&stranger, "/v1/streams", None), 200);
+        while stranger.metric("mainstay_otlp_failures_total") < 1.0 {
+            std::thread::yield_now();
+        }
+        assert!(stranger.errors().contains("certificate"), "{}", stranger.errors());
+        stranger.kill();
+        assert!(collector.messages.try_recv().is_err(), "it has taken something");
+        let mut command = serve(&data, &arguments);
+        command.env("SSL_CERT_FILE", certificates.join("ca.pem"));
+        let Ok(node) = Node::try_start(command) else { panic!("it does not start") };
+        assert_eq!(ask(&node, "/v1/streams", None), 200);
+        collector.span("GET /v1/streams");
+    }
+}
+
+#[test]
 fn what_a_caller_records_is_exported_before_the_node_ends_and_nothing_else_at_a_rate_of_0() {
     let dir = tempfile::tempdir().unwrap();
     // It takes nothing at first, so the node has to wait for it.
-    let collector = Collector::start("http", 2, 0);
-    let arguments = ["--otlp-endpoint", &collector.url(), "--otlp-sample-rate", "0"];
+    let collector = Collector::start("http", 2);
+    let arguments = ["--otlp-endpoint", &collector.url, "--otlp-sample-rate", "0"];
     let node = Node::start_with(&dir.path().join("data"), &arguments);
     assert_eq!(ask(&node, "/v1/streams", None), 200);
     assert_eq!(ask(&node, "/v1/streams", Some(&caller("00"))), 200);
@@ -194,8 +221,8 @@ fn what_a_caller_records_is_exported_before_the_node_ends_and_nothing_else_at_a_
 fn a_collector_that_is_overloaded_gets_the_spans_later_and_one_that_refuses_them_is_left_alone() {
     for protocol in ["grpc", "http/protobuf"] {
         let dir = tempfile::tempdir().unwrap();
-        let mut collector = Collector::start(protocol.split('/').next().unwrap(), 2, 0);
-        let arguments = ["--otlp-endpoint", &collector.url(), "--otlp-protocol", protocol];
+        let collector = Collector::start(protocol.split('/').next().unwrap(), 2);
+        let arguments = ["--otlp-endpoint", &collector.url, "--otlp-protocol", protocol];
         let node = Node::start_with(&dir.path().join("data"), &arguments);
         assert_eq!(ask(&node, "/v1/streams", None), 200);
         collector.span("GET /v1/streams");
@@ -219,12 +246,12 @@ fn a_collector_that_is_overloaded_gets_the_spans_later_and_one_that_refuses_them
 #[test]
 fn a_collector_of_metrics_alone_is_complained_of_once() {
     let dir = tempfile::tempdir().unwrap();
-    let mut collector = Collector::start("http", 0, 0);
+    let collector = Collector::start("http", 0);
     let headers = dir.path().join("headers");
     std::fs::write(&headers, "x-unwanted: traces\n").unwrap();
     let arguments = [
         "--otlp-endpoint",
-        &collector.url(),
+        &collector.url,
         "--otlp-metrics-every",
         "1s",
         "--otlp-headers-file",
