@@ -16,6 +16,7 @@
 //! | [`check`] | examines the store of a running node by what a backup would copy |
 //! | [`finding`] | what is wrong, what it affects, what to do |
 //! | [`restore`] | makes a data directory from a backup |
+//! | [`rekey`] | replaces the operator's key in a data directory |
 //! | [`doctor`] | examines a data directory, and changes nothing |
 //!
 //! Nothing here talks to a node: the command line reads parts from one and passes them on. Every byte that is kept is checked when it
@@ -30,6 +31,7 @@ mod finding;
 pub mod log_archive;
 mod matching;
 pub mod place;
+pub mod rekey;
 pub mod restore;
 mod rows;
 mod segments;

@@ -23,7 +23,7 @@ use upkeep::backups::{
     Added, Backup, BackupDirectory, Begun, Locked, Missing, NewBackup, Reuse, SegmentFile, VerifiedArchive,
 };
 use upkeep::log_archive::StretchEnd;
-use upkeep::subject_keys::{Examined, KeysState, SentKeys, Taken};
+use upkeep::subject_keys::{Examined, KeysVersion, SentKeys, Taken};
 use upkeep::{BucketCause, UpkeepError};
 
 /// How places with backups are named on the command line.
@@ -202,14 +202,14 @@ pub(super) async fn copy_keys(
     client: &Client,
     directory: &BackupDirectory,
     store: StoreId,
-    known: Option<KeysState>,
-) -> Result<Option<KeysState>, KeysNotCopied> {
+    known: Option<KeysVersion>,
+) -> Result<Option<KeysVersion>, KeysNotCopied> {
     let sent = match client.subject_keys(NO_KEY).await {
         Err(error) if error.code() == Some("no_subject_keys") => return Ok(None),
         sent => sent?,
     };
-    let state = SentKeys::read(&sent)?.state;
-    if known == Some(state) {
+    let version = SentKeys::read(&sent)?.version;
+    if known == Some(version) {
         return Ok(known);
     }
     let mut copy = loop {
@@ -223,9 +223,9 @@ pub(super) async fn copy_keys(
         let sent = client.subject_keys(copy.after().0).await?;
         let taken = copy.take(&SentKeys::read(&sent)?)?;
         // Keys that came later are not needed, and there may always be some.
-        if taken == Taken::All || copy.after() >= state.last {
+        if taken == Taken::All || copy.after() >= version.state.last {
             copy.finish()?;
-            return Ok(Some(state));
+            return Ok(Some(version));
         }
     }
 }
