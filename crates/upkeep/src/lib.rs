@@ -11,6 +11,7 @@
 //! | [`place`] | where the files of backups are: a directory, a bucket, a stream |
 //! | [`log_archive`] | the entries between and after backups, in the same directory |
 //! | [`subject_keys`] | the copy of the keys that events are sealed with, in the same directory |
+//! | [`needed_keys`] | which of them a store needs |
 //! | [`rows`], [`segments`] | check the parts of a backup |
 //! | [`matching`] | whether rows and bodies are about the same events |
 //! | [`check`] | examines the store of a running node by what a backup would copy |
@@ -30,6 +31,7 @@ mod error;
 mod finding;
 pub mod log_archive;
 mod matching;
+pub mod needed_keys;
 pub mod place;
 pub mod rekey;
 pub mod restore;

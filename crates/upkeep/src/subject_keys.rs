@@ -114,12 +114,17 @@ impl BackupDirectory {
         Ok(copy)
     }
 
+    /// What the copy of a store's keys is called in messages.
+    pub(crate) fn shown_keys(&self, store: StoreId) -> String {
+        self.place().shown_file(&file_name(store)).display().to_string()
+    }
+
     /// The copy of a store's keys, if there is one.
     ///
     /// # Errors
     /// It is damaged.
     pub fn subject_keys(&self, store: StoreId) -> Result<Option<CopiedKeys>> {
-        let Some(fetched) = self.place().fetch(&format!("{}/{}", folder(store), file::NAME))? else {
+        let Some(fetched) = self.place().fetch(&file_name(store))? else {
             return Ok(None);
         };
         let damaged = |what: &dyn ToString| UpkeepError::damaged(&fetched.shown, what.to_string());
@@ -142,8 +147,21 @@ pub struct CopiedKeys {
     pub shown: PathBuf,
 }
 
+impl CopiedKeys {
+    /// Whether it has this key, or says that it is erased.
+    pub(crate) fn has(&self, id: KeyId) -> bool {
+        let (records, _) = self.records.as_chunks::<RECORD_BYTES>();
+        let record = (id.0 as usize).checked_sub(1).and_then(|place| records.get(place));
+        record.is_some_and(|record| record.iter().any(|byte| *byte != 0))
+    }
+}
+
 fn folder(store: StoreId) -> String {
     format!("{PREFIX}{store}")
+}
+
+fn file_name(store: StoreId) -> String {
+    format!("{}/{}", folder(store), file::NAME)
 }
 
 impl KeysCopy {

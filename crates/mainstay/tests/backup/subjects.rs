@@ -295,6 +295,61 @@ fn an_archive_that_goes_on_while_the_operators_key_is_replaced_copies_the_keys_a
 }
 
 #[test]
+fn a_store_whose_sealed_events_could_not_be_opened_is_not_restored() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (data, backups, restored) = paths(scratch.path());
+    let key = key(scratch.path(), "5a");
+    let node = start(&data, &key);
+    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 10)).ok();
+    back_up(&node, &backups);
+    let (copy, aside) = (keys_copy(&backups), scratch.path().join("aside"));
+    let of_anna = std::fs::read(&copy).unwrap();
+    node.run_with_input(&["import", "-"], &of_subject("ben", 10, 10)).ok();
+    node.run_with_input(&["import", "-"], &of_subject("cleo", 20, 10)).ok();
+    assert_eq!(node.run(&["archive", text(&backups), "--once"]).code, 0);
+    let refuses = |words: &str| {
+        let ran = offline(&["restore", text(&backups), "--data", text(&restored)]);
+        assert!(ran.err.contains("Put the file there"), "{ran:?}");
+        ran.fails(1, words);
+        assert!(!restored.exists(), "nothing was written");
+    };
+    std::fs::rename(&copy, &aside).unwrap();
+    refuses("is not there: it is the copy of the keys that events of 3 subjects are sealed with");
+    let verified = offline(&["backups", "verify", text(&backups)]);
+    assert!(
+        verified.code == 1 && verified.out.contains("keys that events of 1 subjects are sealed"),
+        "{verified:?}"
+    );
+    // An older copy opens what the backup has, and not what was archived after it.
+    std::fs::write(&copy, &of_anna).unwrap();
+    refuses("lacks 2 of the keys that events are sealed with; the first of them is key 2");
+    let list = offline(&["backups", "list", text(&backups), "--output", "jsonl"]).ok();
+    let name: Value = serde_json::from_str(&list).unwrap();
+    let name = name["backup"].as_str().unwrap();
+    let said = offline(&["restore", text(&backups), "--data", text(&restored), "--backup", name]).ok();
+    assert!(said.contains("events of 1 subjects are sealed (0 are erased): start the node with"), "{said}");
+    assert_eq!(count(&start(&restored, &key)), (10, 0));
+    std::fs::remove_dir_all(&restored).unwrap();
+
+    // Of a subject that is erased, no key is needed.
+    for subject in ["ben", "cleo"] {
+        node.run(&["erase", "--subject", subject]).ok();
+    }
+    assert_eq!(node.run(&["archive", text(&backups), "--once"]).code, 0);
+    std::fs::write(&copy, &of_anna).unwrap();
+    let said = restore(&backups, &restored);
+    assert_eq!(said["subject_keys"], serde_json::json!({"kept": 1, "erased": 2}));
+    assert_eq!(count(&start(&restored, &key)), (30, 20));
+    std::fs::remove_dir_all(&restored).unwrap();
+
+    // The file of the data directory does instead of the copy.
+    std::fs::remove_file(&copy).unwrap();
+    refuses("events of 1 subjects");
+    std::fs::copy(data.join("SUBJECT-KEYS"), &copy).unwrap();
+    assert_eq!(restored_count(&backups, &restored, &key), (30, 20));
+}
+
+#[test]
 fn every_acknowledged_event_of_a_new_subject_is_readable_after_kill_9() {
     let scratch = tempfile::tempdir().unwrap();
     let data = scratch.path().join("data");
