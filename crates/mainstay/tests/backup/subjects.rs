@@ -1,5 +1,6 @@
 //! Sealed events in backups and archives: what is restored, what is erased in all of them, and what kill -9 leaves.
 
+use super::proxy::{Fate, Proxy};
 use super::{Node, Ran, back_up, events, files, mainstay, offline, paths, restore, stream, text};
 use format::subject_key::{RECORD_BYTES, RECORDS_AT};
 use serde_json::Value;
@@ -7,7 +8,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const SECRET: &str = "what anna has told us";
@@ -270,6 +271,63 @@ fn restored_count(backups: &Path, data: &Path, key: &[String; 2]) -> (usize, usi
     let _ = std::fs::remove_dir_all(data);
     restore(backups, data);
     count(&start(data, key))
+}
+
+#[test]
+fn an_archive_goes_on_when_the_node_is_away_while_its_keys_are_copied() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (data, backups, restored) = paths(scratch.path());
+    let key = key(scratch.path(), "5a");
+    let node = start(&data, &key);
+    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 10)).ok();
+    let is_away = Arc::new(AtomicBool::new(false));
+    let away = Arc::clone(&is_away);
+    // The log can be read, and then the node is away.
+    let proxy = Proxy::before(&node, move |path| {
+        if away.load(Ordering::SeqCst) && path.contains("/subject-keys") { Fate::Cut } else { Fate::Passed }
+    });
+    let mut archiver = Archiver::start(&proxy.url, &backups, scratch.path().join("says"));
+    archiver.until("a backup", |said| said.contains(": 10 events"));
+    is_away.store(true, Ordering::SeqCst);
+    node.run_with_input(&["import", "-"], &of_subject("ben", 10, 10)).ok();
+    archiver.until("trying again", |said| said.contains("trying again"));
+    assert_eq!(restored_count(&backups, &restored, &key), (10, 0), "nothing is kept without its keys");
+    is_away.store(false, Ordering::SeqCst);
+    archiver.until("the node again", |said| said.contains("the node responds again"));
+    let done = || restored_count(&backups, &restored, &key) == (20, 0);
+    archiver.until("all events", |_| done());
+}
+
+#[test]
+fn an_archive_ends_its_copy_of_the_keys_while_new_subjects_come_all_the_time() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (data, backups, restored) = paths(scratch.path());
+    let key = key(scratch.path(), "5a");
+    let node = start(&data, &key);
+    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 10)).ok();
+    back_up(&node, &backups);
+    node.run_with_input(&["import", "-"], &of_subject("ben", 10, 10)).ok();
+    // Before each of these requests is answered there is one more subject, 50 times.
+    let (client, asked, in_a_row) = (node.client(), AtomicU64::new(0), AtomicU64::new(0));
+    let most = Arc::new(AtomicU64::new(0));
+    let longest = Arc::clone(&most);
+    let proxy = Proxy::before(&node, move |path| {
+        if !path.contains("/subject-keys") {
+            in_a_row.store(0, Ordering::SeqCst);
+            return Fate::Passed;
+        }
+        longest.fetch_max(in_a_row.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let n = asked.fetch_add(1, Ordering::SeqCst);
+        if n < 50 {
+            let told = mainstay_client::NewEvent::new("told").subject(format!("subject-{n}"));
+            client.append("others", [told.data(&n).unwrap()]).send().unwrap();
+        }
+        Fate::Passed
+    });
+    offline(&["--url", &proxy.url, "archive", text(&backups), "--once"]).ok();
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..10).contains(&most), "it asked for keys {most} times, and kept nothing meanwhile");
+    assert_eq!(restored_count(&backups, &restored, &key), (20, 0));
 }
 
 #[test]
