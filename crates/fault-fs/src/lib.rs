@@ -9,7 +9,7 @@
 //! - After a sync that failed, reads show the data as before, a second sync reports success, and a power cut loses
 //!   it. Linux does this, and it cannot be caused with the devices and tools that most machines have.
 //!
-//! It has files and directories, and no links. A rename stays within its directory.
+//! It has files and directories, and no symbolic links. A rename or a hard link stays within its directory.
 
 mod operation;
 mod serve;

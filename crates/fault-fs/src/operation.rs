@@ -14,6 +14,7 @@ pub struct Operation {
 pub enum Kind {
     Create,
     MakeDirectory,
+    Link,
     Rename,
     Remove,
     RemoveDirectory,

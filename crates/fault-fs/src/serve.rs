@@ -236,6 +236,18 @@ impl Filesystem for Served {
         });
     }
 
+    fn link(&self, _: &Request, node: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let name = text(name);
+        let link = move |tree: &mut Tree| {
+            tree.link(node.0, parent.0, &name?)?;
+            attributes(tree, node.0)
+        };
+        self.0.run(Kind::Link, parent.0, link, |linked| match linked {
+            Ok(attributes) => reply.entry(&CACHED, &attributes, Generation(0)),
+            Err(errno) => reply.error(errno),
+        });
+    }
+
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let name = text(name);
         self.change(Kind::Remove, parent, reply, move |tree| tree.remove(parent.0, &name?));
@@ -398,7 +410,7 @@ fn attributes(tree: &Tree, node: u64) -> Result<FileAttr, Errno> {
         crtime: never,
         kind: kind_of(content),
         perm,
-        nlink: 1,
+        nlink: tree.links(node),
         uid: 0,
         gid: 0,
         rdev: 0,

@@ -87,6 +87,25 @@ impl Tree {
         Ok(node)
     }
 
+    /// Gives a file another name in its directory.
+    pub(crate) fn link(&mut self, node: u64, directory: u64, name: &str) -> Result<(), Errno> {
+        self.file(node)?;
+        if self.parent(node) != directory {
+            return Err(Errno::EXDEV);
+        }
+        self.names_mut(directory)?.create(name, node).map_err(|error| errno(&error))
+    }
+
+    /// How many names a node has.
+    pub(crate) fn links(&self, node: u64) -> u32 {
+        match (self.content(node), self.names(self.parent(node))) {
+            (Ok(Content::File(_)), Ok(names)) => {
+                names.seen().values().filter(|named| **named == node).count() as u32
+            }
+            _ => 1,
+        }
+    }
+
     pub(crate) fn rename(&mut self, directory: u64, from: &str, to: &str) -> Result<(), Errno> {
         let node = self.find(directory, from)?;
         self.names_mut(directory)?.rename(from, to).map_err(|error| errno(&error))?;
@@ -167,11 +186,14 @@ impl Tree {
         let content = match self.content(node) {
             Ok(Content::File(image)) => Content::File(image.crash(rng)),
             Ok(Content::Directory(names)) => {
-                let mut names = names.crash(rng);
+                let (mut names, mut kept) = (names.crash(rng), BTreeMap::new());
                 for (name, child) in &mut names {
-                    let new = left.next;
-                    left.next += 1;
-                    self.keep(*child, rng, left, (name.clone(), number, new));
+                    let new = *kept.entry(*child).or_insert(left.next);
+                    // A file may have several names.
+                    if new == left.next {
+                        left.next += 1;
+                        self.keep(*child, rng, left, (name.clone(), number, new));
+                    }
                     *child = new;
                 }
                 Content::Directory(Names::durable(names))

@@ -5,7 +5,7 @@
 use fault_fs::{Fate, FaultFs, Kind, Tree};
 use seeded_rng::Rng;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -186,4 +186,26 @@ fn a_full_file_system_takes_what_fits_and_removal_frees_space() {
     assert_eq!(fs::write(&second, [7; 600]).unwrap_err().kind(), ErrorKind::StorageFull);
     fs::remove_file(&first).unwrap();
     fs::write(&second, [7; 600]).unwrap();
+}
+
+#[test]
+fn a_file_with_two_names_is_one_file_before_and_after_a_power_cut() {
+    let disk = mount();
+    let at = |name: &str| disk.path().join(name);
+    fs::write(at("a"), b"one").unwrap();
+    File::open(at("a")).unwrap().sync_all().unwrap();
+    sync_directory(disk.path());
+    fs::hard_link(at("a"), at("b")).unwrap();
+    assert_eq!(fs::hard_link(at("a"), at("b")).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(outcomes(&disk), [these(&[("a", "one")]), these(&[("a", "one"), ("b", "one")])].into());
+    sync_directory(disk.path());
+    OpenOptions::new().write(true).open(at("b")).unwrap().write_all(b"two").unwrap();
+    assert_eq!(fs::read(at("a")).unwrap(), b"two");
+    let both = |content| these(&[("a", content), ("b", content)]);
+    assert_eq!(outcomes(&disk), [both("one"), both("two")].into());
+    File::open(at("a")).unwrap().sync_all().unwrap();
+    fs::rename(at("b"), at("c")).unwrap();
+    fs::remove_file(at("a")).unwrap();
+    sync_directory(disk.path());
+    assert_eq!(outcomes(&disk), [these(&[("c", "two")])].into());
 }

@@ -26,6 +26,9 @@ const MAGIC: &[u8; 8] = b"MAINSTAY";
 const FIELDS_AT: usize = 20;
 const CHECKSUM_BYTES: usize = 4;
 
+/// Bytes of the wrapped key that hides subjects.
+pub const WRAPPED_TAG_KEY_BYTES: usize = 12 + 32 + 16;
+
 /// A random number that is drawn when a store is created and written into each of its files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreId(pub u128);
@@ -60,7 +63,8 @@ impl FileKind {
     pub const fn version(self) -> u32 {
         match self {
             Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyAccount | Self::State => 2,
-            Self::Snapshot | Self::LogArchive | Self::SubjectKeys => 1,
+            Self::SubjectKeys => 2,
+            Self::Snapshot | Self::LogArchive => 1,
         }
     }
 
@@ -70,7 +74,8 @@ impl FileKind {
     pub const fn oldest_version(self) -> u32 {
         match self {
             Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyAccount | Self::State => 2,
-            Self::Snapshot | Self::LogArchive | Self::SubjectKeys => 1,
+            Self::SubjectKeys => 2,
+            Self::Snapshot | Self::LogArchive => 1,
         }
     }
 }
@@ -164,8 +169,9 @@ pub struct LogArchiveHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubjectKeysHeader {
     pub store: StoreId,
-    /// Nothing, wrapped: a nonce and a tag. Only the wrapping key of the file opens it.
-    pub check: [u8; 28],
+    /// The key that hides whose the keys are, wrapped: a nonce, 32 bytes and a tag. Only the wrapping key of the file
+    /// opens it.
+    pub tag_key: [u8; WRAPPED_TAG_KEY_BYTES],
 }
 
 /// Why bytes are not the expected header.
@@ -356,12 +362,12 @@ impl LogArchiveHeader {
 
 impl SubjectKeysHeader {
     /// The bytes of the header, after which records follow.
-    pub const BYTES: usize = FIELDS_AT + 16 + 28 + CHECKSUM_BYTES;
+    pub const BYTES: usize = FIELDS_AT + 16 + WRAPPED_TAG_KEY_BYTES + CHECKSUM_BYTES;
 
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut fields = Fields::begin(FileKind::SubjectKeys, self.store);
-        fields.0.extend_from_slice(&self.check);
+        fields.0.extend_from_slice(&self.tag_key);
         fields.finish()
     }
 
@@ -369,7 +375,7 @@ impl SubjectKeysHeader {
     /// [`HeaderError`]
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
         let mut fields = open(FileKind::SubjectKeys, bytes)?;
-        Ok(Self { store: fields.store()?, check: fields.take()? })
+        Ok(Self { store: fields.store()?, tag_key: fields.take()? })
     }
 }
 

@@ -30,7 +30,11 @@ pub(crate) fn open(config: &Config, handle: &Handle) -> Result<Option<SubjectKey
     opened.map(Some).map_err(|error| Failure::local(format!("the keys of subjects cannot be used: {error}")))
 }
 
-fn read(path: &Path) -> Result<WrappingKey> {
+/// Reads the operator's key.
+///
+/// # Errors
+/// The file cannot be read, or holds something else.
+pub(crate) fn read(path: &Path) -> Result<WrappingKey> {
     let cannot = |why: &dyn std::fmt::Display| {
         format!("the key of subjects in {} cannot be used: {why}", path.display())
     };

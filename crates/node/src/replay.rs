@@ -5,7 +5,7 @@
 use crate::engine::EngineError;
 use crate::raft_engine::{following, read_entry};
 use format::frame::{EntryKind, LogEntry};
-use model::{Effect, Wall};
+use model::{Effect, Entry};
 use shard::{Applied, Shard, ShardOptions};
 use storage::disk::Disk;
 use storage::snapshot::{Install, InstalledAt};
@@ -21,15 +21,15 @@ pub struct Replay<D: Disk, S: State> {
     pub at: InstalledAt,
 }
 
-/// The time of day of an entry; `None` if it has no commands.
+/// An entry; `None` if it has no commands.
 ///
 /// # Errors
 /// It cannot be read.
-pub fn wall_of(entry: &LogEntry<'_>) -> Result<Option<Wall>, EngineError> {
+pub fn read<'a>(entry: &LogEntry<'a>) -> Result<Option<Entry<'a>>, EngineError> {
     if !has_commands(entry) {
         return Ok(None);
     }
-    read_entry(entry.index, entry.bytes).map(|entry| Some(entry.wall))
+    read_entry(entry.index, entry.bytes).map(Some)
 }
 
 fn has_commands(entry: &LogEntry<'_>) -> bool {

@@ -29,7 +29,7 @@ pub(crate) const LOST_AND_FOUND: &str = "lost+found";
 const ARCHIVES_NAME: &str = "ARCHIVES";
 const ARCHIVES_NEW_NAME: &str = "ARCHIVES.new";
 /// The keys of subjects, which another crate reads and writes.
-pub(crate) const SUBJECT_KEYS: [&str; 2] = ["SUBJECT-KEYS", "SUBJECT-KEYS.new"];
+pub(crate) const SUBJECT_KEYS: [&str; 3] = ["SUBJECT-KEYS", "SUBJECT-KEYS.new", "SUBJECT-KEYS.old"];
 /// What the last check of the data has found.
 const CHECKED_NAME: &str = "CHECKED";
 const CHECKED_NEW_NAME: &str = "CHECKED.new";

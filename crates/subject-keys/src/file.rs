@@ -4,8 +4,9 @@
 //! has used is zeros, or a record whose key has sealed nothing; a place with zeros is never used again. A record is erased
 //! by writing over it in place, so that the disk's block holds the key no more.
 
+use crate::replacing;
 use crate::sealing::SubjectKey;
-use crate::wrapping::{NoRandomBytes, WrappingKey};
+use crate::wrapping::{NoRandomBytes, TagKey, WrappingKey};
 use format::header::{HeaderError, StoreId, SubjectKeysHeader};
 use format::subject_key::{KeyRecord, RECORD_BYTES, RECORDS_AT, SubjectTag};
 use model::{KeyId, limits};
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 pub const NAME: &str = "SUBJECT-KEYS";
 /// Its name while it is written as a whole.
 pub const NEW_NAME: &str = "SUBJECT-KEYS.new";
+/// The name of the one that was replaced, until it is written over.
+pub const OLD_NAME: &str = "SUBJECT-KEYS.old";
 
 /// Why keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +29,18 @@ pub enum KeysError {
     Io { path: String, source: io::Error },
     #[error("{path} is damaged: {what}; replace it by the copy in the newest backup")]
     Damaged { path: String, what: String },
+    /// A version from before the first release wrote it.
+    #[error(
+        "{path} was written by a version of Mainstay from before the first release; export the events with that \
+         version, and import them into a new store"
+    )]
+    Older { path: String },
     #[error("{path} was wrapped with another key than the one that is given")]
     OtherKey { path: String },
+    #[error("{path} is wrapped with the new key already, which is the old one too")]
+    SameKey { path: String },
+    #[error("{path} does not exist: the store has no keys of subjects")]
+    NoKeys { path: String },
     #[error("{path} belongs to another store")]
     OtherStore { path: String },
     #[error("{path} has no key {}, with which an event is sealed; replace it by the copy in the newest backup", id.0)]
@@ -77,36 +90,24 @@ impl KeysFile {
         directory: &Path,
         store: StoreId,
         wrapping: &WrappingKey,
-    ) -> Result<(Self, Vec<Found>), KeysError> {
+    ) -> Result<(Self, TagKey, Vec<Found>), KeysError> {
         let path = directory.join(NAME);
+        replacing::clear(directory).map_err(|source| failed(&path, source))?;
         if !path.exists() {
-            let header = SubjectKeysHeader { store, check: wrapping.check()? };
+            let header = SubjectKeysHeader { store, tag_key: wrapping.wrap_tag_key(&TagKey::draw()?)? };
             write_whole(directory, &whole(&header, &[])).map_err(|source| failed(&path, source))?;
         }
         let (header, records) = read(&path)?;
-        if header.store != store {
-            return Err(KeysError::OtherStore { path: path.display().to_string() });
-        }
-        if !wrapping.has_made(header.check) {
-            return Err(KeysError::OtherKey { path: path.display().to_string() });
-        }
+        let tags = tag_key(&path, &header, store, wrapping)?;
         let (mut found, mut count) = (Vec::new(), 0);
         for (place, record) in records.iter().enumerate() {
-            match decode(&path, place, record)? {
-                None => continue,
-                Some(KeyRecord::Erased { id }) => found.push(Found { id, key: None }),
-                Some(KeyRecord::Kept { id, subject, nonce, wrapped }) => {
-                    let key = wrapping
-                        .unwrap(id, subject, nonce, wrapped)
-                        .ok_or_else(|| damaged(&path, format!("the key {} is not what was wrapped", id.0)))?;
-                    found.push(Found { id, key: Some((subject, key)) });
-                }
-            }
+            let Some(record) = decode(&path, place, record)? else { continue };
+            found.push(unwrap(&path, &record, wrapping)?);
             count = place as u32 + 1;
         }
         let file = OpenOptions::new().read(true).write(true).open(&path);
         let file = file.map_err(|source| failed(&path, source))?;
-        Ok((Self { file, path, header, count }, found))
+        Ok((Self { file, path, header, count }, tags, found))
     }
 
     /// The id of the next key.
@@ -192,13 +193,43 @@ pub fn whole(header: &SubjectKeysHeader, records: &[u8]) -> Vec<u8> {
 /// # Errors
 /// The directory has no file, or a whole one.
 pub fn write_whole(directory: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = directory.join(NEW_NAME);
+    write_new(directory, bytes)?;
+    std::fs::rename(directory.join(NEW_NAME), directory.join(NAME))?;
+    File::open(directory)?.sync_all()
+}
+
+/// Writes and syncs the file that is to get the name of the other one.
+pub(crate) fn write_new(directory: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let file = options.open(directory.join(NEW_NAME))?;
     file.write_all_at(bytes, 0)?;
     file.sync_all()?;
-    std::fs::rename(&new, directory.join(NAME))?;
-    File::open(directory)?.sync_all()
+    Ok(file)
+}
+
+/// The key that hides subjects, if the file is of this store and of this wrapping key.
+pub(crate) fn tag_key(
+    path: &Path,
+    header: &SubjectKeysHeader,
+    store: StoreId,
+    wrapping: &WrappingKey,
+) -> Result<TagKey, KeysError> {
+    let shown = || path.display().to_string();
+    if header.store != store {
+        return Err(KeysError::OtherStore { path: shown() });
+    }
+    wrapping.unwrap_tag_key(header.tag_key).ok_or_else(|| KeysError::OtherKey { path: shown() })
+}
+
+/// The key of a record.
+pub(crate) fn unwrap(path: &Path, record: &KeyRecord, wrapping: &WrappingKey) -> Result<Found, KeysError> {
+    let KeyRecord::Kept { id, subject, nonce, wrapped } = *record else {
+        return Ok(Found { id: record.id(), key: None });
+    };
+    let key = wrapping.unwrap(id, subject, nonce, wrapped);
+    let key = key.ok_or_else(|| damaged(path, format!("the key {} is not what was wrapped", id.0)))?;
+    Ok(Found { id, key: Some((subject, key)) })
 }
 
 /// The header, and the places of records.
@@ -210,7 +241,10 @@ pub(crate) fn read(path: &Path) -> Result<(SubjectKeysHeader, Vec<[u8; RECORD_BY
     if bytes.len() > most {
         return Err(damaged(path, format!("it is longer than {most} bytes")));
     }
-    let header = SubjectKeysHeader::decode(&bytes).map_err(|error: HeaderError| damaged(path, error))?;
+    let header = SubjectKeysHeader::decode(&bytes).map_err(|error| match error {
+        HeaderError::Older { .. } => KeysError::Older { path: path.display().to_string() },
+        error => damaged(path, error),
+    })?;
     let Some(records) = bytes.get(RECORDS_AT..) else {
         return Err(failed(path, ErrorKind::UnexpectedEof.into()));
     };
@@ -227,7 +261,11 @@ pub(crate) fn records(path: &Path, after: KeyId, count: u32) -> Result<Vec<u8>, 
 }
 
 /// The record at a place, if one was written there.
-fn decode(path: &Path, place: usize, bytes: &[u8; RECORD_BYTES]) -> Result<Option<KeyRecord>, KeysError> {
+pub(crate) fn decode(
+    path: &Path,
+    place: usize,
+    bytes: &[u8; RECORD_BYTES],
+) -> Result<Option<KeyRecord>, KeysError> {
     if bytes.iter().all(|byte| *byte == 0) {
         return Ok(None);
     }
@@ -243,7 +281,7 @@ fn offset(id: KeyId) -> u64 {
     RECORDS_AT as u64 + u64::from(id.0.saturating_sub(1)) * RECORD_BYTES as u64
 }
 
-fn failed(path: &Path, source: io::Error) -> KeysError {
+pub(crate) fn failed(path: &Path, source: io::Error) -> KeysError {
     KeysError::Io { path: path.display().to_string(), source }
 }
 

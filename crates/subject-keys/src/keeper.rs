@@ -5,7 +5,7 @@
 
 use crate::file::{self, Found, KeysError, KeysFile};
 use crate::sealing::{Event, Opened, SubjectKey};
-use crate::wrapping::WrappingKey;
+use crate::wrapping::{TagKey, WrappingKey};
 use format::header::{StoreId, SubjectKeysHeader};
 use format::subject_key::{KeyRecord, SubjectTag};
 use model::{Fingerprint, KeyId, limits};
@@ -38,6 +38,7 @@ struct Shared {
     path: PathBuf,
     header: SubjectKeysHeader,
     wrapping: WrappingKey,
+    tags: TagKey,
     table: RwLock<Table>,
 }
 
@@ -78,7 +79,7 @@ impl SubjectKeys {
     /// # Errors
     /// [`KeysError`]
     pub fn open(directory: &Path, store: StoreId, wrapping: WrappingKey) -> Result<Self, KeysError> {
-        let (file, found) = KeysFile::open(directory, store, &wrapping)?;
+        let (file, tags, found) = KeysFile::open(directory, store, &wrapping)?;
         let mut table = Table::default();
         for Found { id, key } in found {
             table.keys.resize_with(id.0 as usize, || Place::Unused);
@@ -91,7 +92,7 @@ impl SubjectKeys {
         }
         let path = file.path.clone();
         let header = file.header;
-        let shared = Arc::new(Shared { path, header, wrapping, table: RwLock::new(table) });
+        let shared = Arc::new(Shared { path, header, wrapping, tags, table: RwLock::new(table) });
         let (jobs, waiting) = sync_channel(WAITING_MAX);
         let keeper = Keeper { file, shared: Arc::clone(&shared), failed: false };
         let started = std::thread::Builder::new().name("subject-keys".into()).spawn(|| keeper.run(waiting));
@@ -102,7 +103,7 @@ impl SubjectKeys {
     /// The key of a subject, if there is one.
     #[must_use]
     pub fn find(&self, subject: &str) -> Option<KeyId> {
-        self.shared.table().ids.get(&self.shared.wrapping.tag(subject)).copied()
+        self.shared.table().ids.get(&self.shared.tags.tag(subject)).copied()
     }
 
     /// The key of a subject. If there is none, one is drawn, and is durable when this returns.
@@ -110,7 +111,7 @@ impl SubjectKeys {
     /// # Errors
     /// [`KeysError::Full`], [`KeysError::Busy`], or the file cannot be written.
     pub async fn of(&self, subject: &str) -> Result<KeyId, KeysError> {
-        let tag = self.shared.wrapping.tag(subject);
+        let tag = self.shared.tags.tag(subject);
         if let Some(id) = self.shared.table().ids.get(&tag) {
             return Ok(*id);
         }

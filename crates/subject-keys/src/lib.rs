@@ -17,14 +17,17 @@
 //! | [`sealing`] | a subject's key: it seals envelopes and fingerprints |
 //! | [`file`] | the file of wrapped keys |
 //! | [`keeper`] | the keys in memory, and the thread that changes the file |
+//! | [`replacing`] | wraps the keys of a file with another key of the operator |
 
 pub mod file;
 pub mod keeper;
+pub mod replacing;
 pub mod sealing;
 pub mod wrapping;
 
 pub use file::{Examined, KeysError};
 pub use keeper::{KeysState, SubjectKeys};
+pub use replacing::{Replaced, replace_key};
 pub use sealing::{Event, Opened};
 pub use wrapping::{BadWrappingKey, WrappingKey};
 

@@ -1,9 +1,11 @@
 //! The operator's key. It is never in the data directory, and a copy of the keys' file is worth nothing without it.
 //!
-//! The 32 bytes that the operator gives are not used as they are: what wraps keys and what hides subjects are derived from
-//! them with HMAC-SHA256.
+//! The 32 bytes that the operator gives are not used as they are: what wraps keys is derived from them with HMAC-SHA256.
+//! What hides subjects is a key of its own, which is drawn with the file and wrapped in its header. Nobody knows the
+//! subjects of the keys in a file, so they could not be hidden in another way when the operator's key is replaced.
 
 use crate::sealing::SubjectKey;
+use format::header::WRAPPED_TAG_KEY_BYTES;
 use format::subject_key::{NONCE_BYTES, SubjectTag, WRAPPED_BYTES};
 use model::KeyId;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -14,11 +16,20 @@ use std::fmt;
 /// Bytes of the operator's key.
 const KEY_BYTES: usize = 32;
 
+/// What the key that hides subjects is wrapped as, so that it is taken for nothing else.
+const TAG_KEY: &[u8] = b"mainstay: key that tags subjects";
+
 /// The operator's key. It does not show itself.
 #[derive(Clone)]
 pub struct WrappingKey {
     wrap: LessSafeKey,
-    tags: hmac::Key,
+}
+
+/// The key that hides whose the keys of a file are. It does not show itself.
+#[derive(Clone)]
+pub(crate) struct TagKey {
+    secret: Box<[u8; KEY_BYTES]>,
+    hash: hmac::Key,
 }
 
 impl fmt::Debug for WrappingKey {
@@ -53,17 +64,9 @@ impl WrappingKey {
             *byte = (digit(0)? * 16 + digit(1)?) as u8;
         }
         let root = hmac::Key::new(HMAC_SHA256, &secret);
-        let derive = |what: &[u8]| hmac::sign(&root, what);
-        let wrap = UnboundKey::new(&AES_256_GCM, derive(b"mainstay: wrap subject keys").as_ref());
-        let tags = hmac::Key::new(HMAC_SHA256, derive(b"mainstay: tag subjects").as_ref());
-        Ok(Self { wrap: LessSafeKey::new(wrap.map_err(|_| BadWrappingKey)?), tags })
-    }
-
-    /// What stands for a subject in the file.
-    pub(crate) fn tag(&self, subject: &str) -> SubjectTag {
-        let mut tag = [0; 16];
-        tag.copy_from_slice(&hmac::sign(&self.tags, subject.as_bytes()).as_ref()[..16]);
-        SubjectTag(tag)
+        let derived = hmac::sign(&root, b"mainstay: wrap subject keys");
+        let wrap = UnboundKey::new(&AES_256_GCM, derived.as_ref()).map_err(|_| BadWrappingKey)?;
+        Ok(Self { wrap: LessSafeKey::new(wrap) })
     }
 
     /// Wraps a key.
@@ -97,25 +100,52 @@ impl WrappingKey {
         secret.try_into().ok().map(SubjectKey::new)
     }
 
-    /// Nothing, wrapped: what only this key opens.
-    pub(crate) fn check(&self) -> Result<[u8; 28], NoRandomBytes> {
-        let mut check = [0; 28];
-        let (nonce, tag) = check.split_at_mut(NONCE_BYTES);
-        SystemRandom::new().fill(nonce).map_err(|_| NoRandomBytes)?;
+    /// Wraps the key that hides subjects.
+    pub(crate) fn wrap_tag_key(&self, key: &TagKey) -> Result<[u8; WRAPPED_TAG_KEY_BYTES], NoRandomBytes> {
+        let mut wrapped = [0; WRAPPED_TAG_KEY_BYTES];
+        let (nonce, rest) = wrapped.split_at_mut(NONCE_BYTES);
+        let (secret, tag) = rest.split_at_mut(KEY_BYTES);
+        secret.copy_from_slice(&*key.secret);
         let mut drawn = [0; NONCE_BYTES];
-        drawn.copy_from_slice(nonce);
-        let sealed =
-            self.wrap.seal_in_place_separate_tag(Nonce::assume_unique_for_key(drawn), Aad::empty(), &mut []);
+        SystemRandom::new().fill(&mut drawn).map_err(|_| NoRandomBytes)?;
+        nonce.copy_from_slice(&drawn);
+        let drawn = Nonce::assume_unique_for_key(drawn);
+        let sealed = self.wrap.seal_in_place_separate_tag(drawn, Aad::from(TAG_KEY), secret);
         tag.copy_from_slice(sealed.map_err(|_| NoRandomBytes)?.as_ref());
-        Ok(check)
+        Ok(wrapped)
     }
 
-    /// Whether this key has made the check.
-    pub(crate) fn has_made(&self, check: [u8; 28]) -> bool {
-        let (mut nonce, mut tag) = ([0; NONCE_BYTES], [0; 16]);
-        nonce.copy_from_slice(&check[..NONCE_BYTES]);
-        tag.copy_from_slice(&check[NONCE_BYTES..]);
-        self.wrap.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut tag).is_ok()
+    /// The key that hides subjects, if this key has wrapped it.
+    pub(crate) fn unwrap_tag_key(&self, mut wrapped: [u8; WRAPPED_TAG_KEY_BYTES]) -> Option<TagKey> {
+        let (nonce, rest) = wrapped.split_first_chunk_mut::<NONCE_BYTES>()?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let secret = self.wrap.open_in_place(nonce, Aad::from(TAG_KEY), rest).ok()?;
+        <[u8; KEY_BYTES]>::try_from(secret).ok().map(TagKey::new)
+    }
+}
+
+impl fmt::Debug for TagKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TagKey(..)")
+    }
+}
+
+impl TagKey {
+    fn new(secret: [u8; KEY_BYTES]) -> Self {
+        Self { secret: Box::new(secret), hash: hmac::Key::new(HMAC_SHA256, &secret) }
+    }
+
+    pub(crate) fn draw() -> Result<Self, NoRandomBytes> {
+        let mut secret = [0; KEY_BYTES];
+        SystemRandom::new().fill(&mut secret).map_err(|_| NoRandomBytes)?;
+        Ok(Self::new(secret))
+    }
+
+    /// What stands for a subject in the file.
+    pub(crate) fn tag(&self, subject: &str) -> SubjectTag {
+        let mut tag = [0; 16];
+        tag.copy_from_slice(&hmac::sign(&self.hash, subject.as_bytes()).as_ref()[..16]);
+        SubjectTag(tag)
     }
 }
 
@@ -153,14 +183,29 @@ mod tests {
     fn a_wrapped_key_opens_only_as_what_it_was_and_with_the_key_that_wrapped_it() {
         let (one, other) =
             (WrappingKey::parse(TEXT).unwrap(), WrappingKey::parse(&TEXT.replace('1', "2")).unwrap());
-        let (id, subject, key) = (KeyId(7), one.tag("anna"), SubjectKey::draw().unwrap());
+        let tags = TagKey::draw().unwrap();
+        let (id, subject, key) = (KeyId(7), tags.tag("anna"), SubjectKey::draw().unwrap());
         let (nonce, wrapped) = one.wrap(id, subject, &key).unwrap();
         assert_eq!(one.unwrap(id, subject, nonce, wrapped).unwrap().secret(), key.secret());
         assert!(one.unwrap(KeyId(8), subject, nonce, wrapped).is_none());
-        assert!(one.unwrap(id, one.tag("ben"), nonce, wrapped).is_none());
+        assert!(one.unwrap(id, tags.tag("ben"), nonce, wrapped).is_none());
         assert!(other.unwrap(id, subject, nonce, wrapped).is_none());
         assert!(!wrapped.windows(32).any(|part| part == &key.secret()[..32]));
-        assert!(one.has_made(one.check().unwrap()) && !other.has_made(one.check().unwrap()));
-        assert_ne!(one.tag("anna"), other.tag("anna"));
+    }
+
+    #[test]
+    fn what_hides_subjects_is_the_same_under_every_operators_key_and_opens_only_with_the_right_one() {
+        let (one, other) =
+            (WrappingKey::parse(TEXT).unwrap(), WrappingKey::parse(&TEXT.replace('1', "2")).unwrap());
+        let tags = TagKey::draw().unwrap();
+        let wrapped = one.wrap_tag_key(&tags).unwrap();
+        assert!(other.unwrap_tag_key(wrapped).is_none());
+        let again = other.wrap_tag_key(&one.unwrap_tag_key(wrapped).unwrap()).unwrap();
+        assert!(one.unwrap_tag_key(again).is_none());
+        assert_eq!(other.unwrap_tag_key(again).unwrap().tag("anna"), tags.tag("anna"));
+        assert!(!wrapped.windows(KEY_BYTES).any(|part| part == &*tags.secret));
+        assert_ne!(tags.tag("anna"), tags.tag("ben"));
+        assert_ne!(tags.tag("anna"), TagKey::draw().unwrap().tag("anna"), "in another file");
+        assert_eq!(format!("{tags:?}"), "TagKey(..)");
     }
 }

@@ -84,6 +84,12 @@ fn examine_keys(data: &Path, report: &mut Report) {
     if !path.exists() {
         return;
     }
+    for name in [file::NEW_NAME, file::OLD_NAME].iter().filter(|name| data.join(name).exists()) {
+        report.notes.push(format!(
+            "`{name}` is what an interrupted `mainstay rekey` has left; the next start with a key, or `mainstay rekey`, \
+             writes over it"
+        ));
+    }
     if let Err(error) = file::examine(&path) {
         const AFFECTED: &str = "Events of subjects, which are sealed with these keys. No node starts here.";
         const REMEDY: &str = "Keep a copy of the directory, and replace the file by `keys-STORE/SUBJECT-KEYS` of the newest \

@@ -50,6 +50,14 @@ pub enum UpkeepError {
     /// What a node has sent is not what it should have sent.
     #[error("the node has sent {what}")]
     Sent { what: String },
+    /// There is no copy of the subject keys.
+    #[error(
+        "{path} is not there: it is the copy of the keys that events of {subjects} subjects are sealed with"
+    )]
+    NoKeys { path: String, subjects: usize },
+    /// The copy of the subject keys is older than the events.
+    #[error("{path} lacks {missing} of the keys that events are sealed with; the first of them is key {}", first.0)]
+    MissingKeys { path: String, first: model::KeyId, missing: usize },
     /// The file of subject keys, or its copy.
     #[error(transparent)]
     SubjectKeys(#[from] subject_keys::KeysError),

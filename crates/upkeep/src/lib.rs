@@ -11,11 +11,13 @@
 //! | [`place`] | where the files of backups are: a directory, a bucket, a stream |
 //! | [`log_archive`] | the entries between and after backups, in the same directory |
 //! | [`subject_keys`] | the copy of the keys that events are sealed with, in the same directory |
+//! | [`needed_keys`] | which of them a store needs |
 //! | [`rows`], [`segments`] | check the parts of a backup |
 //! | [`matching`] | whether rows and bodies are about the same events |
 //! | [`check`] | examines the store of a running node by what a backup would copy |
 //! | [`finding`] | what is wrong, what it affects, what to do |
 //! | [`restore`] | makes a data directory from a backup |
+//! | [`rekey`] | replaces the operator's key in a data directory |
 //! | [`doctor`] | examines a data directory, and changes nothing |
 //!
 //! Nothing here talks to a node: the command line reads parts from one and passes them on. Every byte that is kept is checked when it
@@ -29,7 +31,9 @@ mod error;
 mod finding;
 pub mod log_archive;
 mod matching;
+pub mod needed_keys;
 pub mod place;
+pub mod rekey;
 pub mod restore;
 mod rows;
 mod segments;

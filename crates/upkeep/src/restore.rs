@@ -7,6 +7,8 @@
 use crate::backups::{Backup, BackupDirectory, SegmentFile, Verified};
 use crate::error::{Result, UpkeepError};
 use crate::log_archive::{LogArchive, Stretch, StretchEnd};
+use crate::needed_keys::NeededKeys;
+use crate::subject_keys::CopiedKeys;
 use crate::{rows, segments};
 use format::header::{SnapshotHeader, StoreId, SubjectKeysHeader};
 use model::{Cursor, GroupId, Slot, SlotRange, Wall};
@@ -23,7 +25,7 @@ use storage::real_disk::RealDisk;
 use storage::restoring::RestoringDirectory;
 use storage::snapshot::{Install, InstalledAt};
 use storage::state::State;
-use subject_keys::file;
+use subject_keys::{Examined, file};
 
 /// The slots of the only shard.
 pub(crate) const FIRST: Slot = SlotRange::ALL.first;
@@ -57,6 +59,8 @@ pub struct Restored {
     /// What the backup has.
     pub events: u64,
     pub rows: u64,
+    /// The keys of subjects, if it has any. They are wrapped.
+    pub keys: Option<Examined>,
     /// How many entries followed it.
     pub replayed: u64,
     /// Why no more entries followed.
@@ -73,13 +77,14 @@ pub struct Restored {
 /// after it.
 ///
 /// # Errors
-/// The backup or the archive is damaged, neither goes as far as wanted, or the directory is not empty: then nothing has
-/// changed. Or a disk failed: then there is no store in the directory, and the restore can be begun again.
+/// The backup or the archive is damaged, neither goes as far as wanted, keys that events are sealed with are missing, or the
+/// directory is not empty: then nothing has changed. Or a disk failed: then there is no store in the directory, and the restore can be begun again.
 pub fn restore(directory: &BackupDirectory, moment: &Moment, data: &Path) -> Result<Restored> {
     let backup = choose(directory, moment)?;
-    let Verified { header, events, rows, .. } = backup.verify()?;
+    let Verified { header, mut keys, events, rows, .. } = backup.verify()?;
     let archive = directory.log_archive(header.store);
-    let wanted = wanted_entries(&archive, &header, moment)?;
+    let wanted = wanted_entries(&archive, &header, moment, &mut keys)?;
+    let copied = keys.find(directory, header.store)?;
     let restoring = RestoringDirectory::begin(data)?;
     let target = restoring.target();
     let store = target.store();
@@ -101,7 +106,7 @@ pub fn restore(directory: &BackupDirectory, moment: &Moment, data: &Path) -> Res
     {
         return Err(UpkeepError::BeyondArchive { cursor: *cursor, last: replay.at.index.0 });
     }
-    restore_keys(directory, &header, &replay, target)?;
+    let keys = copied.map(|copied| restore_keys(&copied, &replay, target)).transpose()?;
     let now = now();
     let begins = begins_at(now, &header);
     let changes = shard::restore::restored(replay.install.state(), FIRST, header.store, begins)?;
@@ -113,6 +118,7 @@ pub fn restore(directory: &BackupDirectory, moment: &Moment, data: &Path) -> Res
         backup: backup.name,
         events,
         rows,
+        keys,
         replayed,
         end: wanted.end,
         through: clock.through(),
@@ -140,7 +146,12 @@ fn choose(directory: &BackupDirectory, moment: &Moment) -> Result<Backup> {
 }
 
 /// Reads and checks all entries that are wanted after a backup, so that a restore does not fail because of them later.
-fn wanted_entries(archive: &LogArchive, header: &SnapshotHeader, moment: &Moment) -> Result<Stretch> {
+fn wanted_entries(
+    archive: &LogArchive,
+    header: &SnapshotHeader,
+    moment: &Moment,
+    keys: &mut NeededKeys,
+) -> Result<Stretch> {
     let until = match moment {
         Moment::Backup(_) => return Ok(Stretch { last: header.index, end: StretchEnd::Asked }),
         Moment::Newest => None,
@@ -149,11 +160,12 @@ fn wanted_entries(archive: &LogArchive, header: &SnapshotHeader, moment: &Moment
     };
     let mut last = header.wall;
     let stretch = archive.entries_after(header.index, |entry| {
-        if let Some(wall) = node::replay::wall_of(entry)? {
-            if until.is_some_and(|until| wall > until) {
+        if let Some(entry) = node::replay::read(entry)? {
+            if until.is_some_and(|until| entry.wall > until) {
                 return Ok(ControlFlow::Break(()));
             }
-            last = wall;
+            last = entry.wall;
+            keys.entry(&entry);
         }
         Ok(ControlFlow::Continue(()))
     })?;
@@ -218,18 +230,18 @@ fn install_segment(
 /// Gives the new store the keys that its events are sealed with. What the state says is erased is erased in them too,
 /// however old the copy is.
 fn restore_keys(
-    directory: &BackupDirectory,
-    header: &SnapshotHeader,
+    copied: &CopiedKeys,
     replay: &Replay<RealDisk, LsmState>,
     target: &DataDirectory,
-) -> Result<()> {
-    let Some(copied) = directory.subject_keys(header.store)? else { return Ok(()) };
+) -> Result<Examined> {
     let keys = SubjectKeysHeader { store: target.store(), ..copied.header };
     let target = target.path();
     let whole = file::whole(&keys, &copied.records);
     file::write_whole(target, &whole).map_err(|source| UpkeepError::io(target, source))?;
     let erased = query::erased_keys(replay.install.state(), FIRST)?;
-    Ok(file::erase_all(&target.join(file::NAME), &erased)?)
+    let path = target.join(file::NAME);
+    file::erase_all(&path, &erased)?;
+    Ok(file::examine(&path)?.1)
 }
 
 /// When the new store's positions begin: now, by a clock that is ahead of this one as far as the original's was.

@@ -6,7 +6,8 @@
 //!
 //! There is one copy for all backups and the archive of a store, so that a key that is erased is in none of them. It is
 //! brought up to date before anything that is sealed with a newer key is kept, and it never goes back. When something was
-//! erased in the meantime, the copy begins again. What a directory had before is written over.
+//! erased in the meantime, or the operator's key was replaced, the copy begins again. What a directory had before is written
+//! over.
 
 use crate::backups::BackupDirectory;
 use crate::error::{Result, UpkeepError};
@@ -44,11 +45,18 @@ pub enum Taken {
     All,
 }
 
+/// Which keys a node has. If two are equal, so are the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeysVersion {
+    /// Tells with which key of the operator they are wrapped.
+    header: SubjectKeysHeader,
+    pub state: KeysState,
+}
+
 /// What a node has sent of its keys.
 #[derive(Debug)]
 pub struct SentKeys<'a> {
-    header: SubjectKeysHeader,
-    pub state: KeysState,
+    pub version: KeysVersion,
     records: &'a [[u8; RECORD_BYTES]],
 }
 
@@ -67,7 +75,7 @@ impl<'a> SentKeys<'a> {
             return Err(wrong("its last record is incomplete"));
         }
         let (last, erased) = (KeyId(u32::from_le_bytes(*last)), u32::from_le_bytes(*erased));
-        Ok(Self { header, state: KeysState { last, erased }, records })
+        Ok(Self { version: KeysVersion { header, state: KeysState { last, erased } }, records })
     }
 }
 
@@ -95,8 +103,9 @@ impl BackupDirectory {
         };
         if let Some(fetched) = copy.place.fetch(&copy.name())?
             // One that is damaged is replaced.
-            && let Ok((_, examined)) = file::examine(fetched.path())
+            && let Ok((header, examined)) = file::examine(fetched.path())
         {
+            copy.header = Some(header);
             copy.had = KeysState { last: KeyId(examined.places), erased: examined.erased };
             let end = RECORDS_AT + examined.places as usize * RECORD_BYTES;
             copy.records = fetched.bytes()?.get(RECORDS_AT..end).unwrap_or_default().to_vec();
@@ -105,12 +114,17 @@ impl BackupDirectory {
         Ok(copy)
     }
 
+    /// What the copy of a store's keys is called in messages.
+    pub(crate) fn shown_keys(&self, store: StoreId) -> String {
+        self.place().shown_file(&file_name(store)).display().to_string()
+    }
+
     /// The copy of a store's keys, if there is one.
     ///
     /// # Errors
     /// It is damaged.
     pub fn subject_keys(&self, store: StoreId) -> Result<Option<CopiedKeys>> {
-        let Some(fetched) = self.place().fetch(&format!("{}/{}", folder(store), file::NAME))? else {
+        let Some(fetched) = self.place().fetch(&file_name(store))? else {
             return Ok(None);
         };
         let damaged = |what: &dyn ToString| UpkeepError::damaged(&fetched.shown, what.to_string());
@@ -133,8 +147,21 @@ pub struct CopiedKeys {
     pub shown: PathBuf,
 }
 
+impl CopiedKeys {
+    /// Whether it has this key, or says that it is erased.
+    pub(crate) fn has(&self, id: KeyId) -> bool {
+        let (records, _) = self.records.as_chunks::<RECORD_BYTES>();
+        let record = (id.0 as usize).checked_sub(1).and_then(|place| records.get(place));
+        record.is_some_and(|record| record.iter().any(|byte| *byte != 0))
+    }
+}
+
 fn folder(store: StoreId) -> String {
     format!("{PREFIX}{store}")
+}
+
+fn file_name(store: StoreId) -> String {
+    format!("{}/{}", folder(store), file::NAME)
 }
 
 impl KeysCopy {
@@ -153,9 +180,11 @@ impl KeysCopy {
     /// # Errors
     /// They are others.
     pub fn take(&mut self, sent: &SentKeys<'_>) -> Result<Taken> {
-        self.header = Some(sent.header);
-        if self.had.last > KeyId::NONE && sent.state.erased != self.had.erased {
-            // An older record has changed, and no one says which.
+        let KeysVersion { header, state } = sent.version;
+        let had = self.header.replace(header);
+        let is_wrapped_otherwise = had.is_some_and(|had| had != header);
+        if is_wrapped_otherwise || (self.had.last > KeyId::NONE && state.erased != self.had.erased) {
+            // Older records have changed, and no one says which.
             self.had = KeysState::default();
             self.records.clear();
             return Ok(Taken::More);
@@ -193,5 +222,66 @@ impl KeysCopy {
             old.write_all_at(&zeros, 0).and_then(|()| old.sync_all()).map_err(failed)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use format::subject_key::SubjectTag;
+
+    const STORE: StoreId = StoreId(7);
+    const KEYS: u32 = 5;
+
+    /// What a node sends whose keys are wrapped with the key of an operator: at most two records.
+    fn sent(operator: u8, after: KeyId) -> Vec<u8> {
+        let mut sent = SubjectKeysHeader { store: STORE, tag_key: [operator; 60] }.encode();
+        sent.extend_from_slice(&KEYS.to_le_bytes());
+        sent.extend_from_slice(&0_u32.to_le_bytes());
+        for id in (after.0 + 1..=KEYS).take(2) {
+            sent.extend_from_slice(&record(operator, id));
+        }
+        sent
+    }
+
+    fn record(operator: u8, id: u32) -> [u8; RECORD_BYTES] {
+        let (nonce, wrapped) = ([operator; 12], [operator; 80]);
+        KeyRecord::Kept { id: KeyId(id), subject: SubjectTag([id as u8; 16]), nonce, wrapped }.encode()
+    }
+
+    /// Copies everything from a node whose operator's key is replaced after this many responses. Returns how many there were.
+    fn copy(directory: &BackupDirectory, operators: [u8; 2], replaced_after: u32) -> u32 {
+        let (mut copy, mut responses) = (directory.keys_copy(STORE).unwrap(), 0);
+        loop {
+            let operator = operators[usize::from(responses >= replaced_after)];
+            responses += 1;
+            let sent = sent(operator, copy.after());
+            if copy.take(&SentKeys::read(&sent).unwrap()).unwrap() == Taken::All {
+                copy.finish().unwrap();
+                return responses;
+            }
+        }
+    }
+
+    #[test]
+    fn a_copy_has_only_keys_that_are_wrapped_with_one_key_of_the_operator() {
+        let at = |scratch: &tempfile::TempDir| BackupDirectory::create(&scratch.path().join("b")).unwrap();
+        let check = |directory: &BackupDirectory, operator: u8, case: &str| {
+            let copied = directory.subject_keys(STORE).unwrap().unwrap();
+            let want: Vec<u8> = (1..=KEYS).flat_map(|id| record(operator, id)).collect();
+            assert!(copied.records == want && copied.header.tag_key == [operator; 60], "{case}");
+        };
+        // Two responses with two keys, one with the last one, and one without any.
+        for replaced_after in 0..=3 {
+            let scratch = tempfile::tempdir().unwrap();
+            copy(&at(&scratch), [1, 2], replaced_after);
+            check(&at(&scratch), 2, &format!("replaced after {replaced_after} responses"));
+        }
+        let scratch = tempfile::tempdir().unwrap();
+        assert_eq!(copy(&at(&scratch), [1, 1], 0), 4);
+        check(&at(&scratch), 1, "never replaced");
+        assert_eq!(copy(&at(&scratch), [1, 1], 0), 1, "nothing is new");
+        assert_eq!(copy(&at(&scratch), [2, 2], 0), 5, "what was copied before is begun again");
+        check(&at(&scratch), 2, "replaced between two copies");
     }
 }

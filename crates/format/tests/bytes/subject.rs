@@ -12,7 +12,7 @@ use model::{
 };
 
 const HEADER: SubjectKeysHeader =
-    SubjectKeysHeader { store: StoreId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10), check: [0xc5; 28] };
+    SubjectKeysHeader { store: StoreId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10), tag_key: [0xc5; 60] };
 const KEPT: KeyRecord = KeyRecord::Kept {
     id: KeyId(0x0001_e240),
     subject: SubjectTag([0xa1; 16]),

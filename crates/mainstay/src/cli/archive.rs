@@ -25,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use upkeep::UpkeepError;
 use upkeep::backups::{BackupDirectory, Reuse};
 use upkeep::log_archive::LogArchiveWriter;
-use upkeep::subject_keys::KeysState;
+use upkeep::subject_keys::KeysVersion;
 
 /// The longest wait for a node that does not respond.
 const RETRY_MAX: Duration = Duration::from_secs(10);
@@ -108,7 +108,7 @@ struct Archiving {
     /// Whether the last attempt to ask the node has failed.
     is_out: bool,
     /// What the copy of the subject keys has.
-    keys: Option<KeysState>,
+    keys: Option<KeysVersion>,
 }
 
 impl Archiving {

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mainstay_client::Client;
 use model::Index;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
@@ -23,7 +23,8 @@ use upkeep::backups::{
     Added, Backup, BackupDirectory, Begun, Locked, Missing, NewBackup, Reuse, SegmentFile, VerifiedArchive,
 };
 use upkeep::log_archive::StretchEnd;
-use upkeep::subject_keys::{Examined, KeysState, SentKeys, Taken};
+use upkeep::needed_keys::NeededKeys;
+use upkeep::subject_keys::{Examined, KeysVersion, SentKeys, Taken};
 use upkeep::{BucketCause, UpkeepError};
 
 /// How places with backups are named on the command line.
@@ -202,14 +203,14 @@ pub(super) async fn copy_keys(
     client: &Client,
     directory: &BackupDirectory,
     store: StoreId,
-    known: Option<KeysState>,
-) -> Result<Option<KeysState>, KeysNotCopied> {
+    known: Option<KeysVersion>,
+) -> Result<Option<KeysVersion>, KeysNotCopied> {
     let sent = match client.subject_keys(NO_KEY).await {
         Err(error) if error.code() == Some("no_subject_keys") => return Ok(None),
         sent => sent?,
     };
-    let state = SentKeys::read(&sent)?.state;
-    if known == Some(state) {
+    let version = SentKeys::read(&sent)?.version;
+    if known == Some(version) {
         return Ok(known);
     }
     let mut copy = loop {
@@ -223,9 +224,9 @@ pub(super) async fn copy_keys(
         let sent = client.subject_keys(copy.after().0).await?;
         let taken = copy.take(&SentKeys::read(&sent)?)?;
         // Keys that came later are not needed, and there may always be some.
-        if taken == Taken::All || copy.after() >= state.last {
+        if taken == Taken::All || copy.after() >= version.state.last {
             copy.finish()?;
-            return Ok(Some(state));
+            return Ok(Some(version));
         }
     }
 }
@@ -384,6 +385,7 @@ fn verify(global: &Global, directory: &BackupDirectory, name: Option<&str>) -> R
         None => directory.backups()?,
     };
     let (mut out, mut damaged) = (stdout(), 0);
+    let mut keys = BTreeMap::<StoreId, NeededKeys>::new();
     for backup in &backups {
         let verified = backup.verify();
         match (&verified, global.output) {
@@ -398,10 +400,13 @@ fn verify(global: &Global, directory: &BackupDirectory, name: Option<&str>) -> R
             }
         }
         damaged += usize::from(verified.is_err());
+        if let Ok(verified) = verified {
+            keys.entry(verified.header.store).or_default().add(verified.keys);
+        }
     }
     if name.is_none() {
         damaged += verify_archives(global, directory, &backups, &mut out)?;
-        damaged += verify_keys(global, directory, &backups, &mut out)?;
+        damaged += verify_keys(global, directory, &keys, &mut out)?;
     }
     out.flush()?;
     match damaged {
@@ -452,17 +457,16 @@ fn verify_archives(
     Ok(damaged)
 }
 
-/// Reads the copies of subject keys, and returns how many are damaged.
+/// Reads the copies of subject keys, and returns how many are damaged or lack what backups need.
 fn verify_keys(
     global: &Global,
     directory: &BackupDirectory,
-    backups: &[Backup],
+    needed: &BTreeMap<StoreId, NeededKeys>,
     out: &mut impl Write,
 ) -> Result<usize> {
-    let stores: BTreeSet<_> = backups.iter().filter_map(|backup| backup.manifest.store_id()).collect();
     let mut damaged = 0;
-    for store in stores {
-        match (directory.subject_keys(store), global.output) {
+    for (store, needed) in needed {
+        match (needed.find(directory, *store), global.output) {
             (Ok(None), _) => {}
             (Ok(Some(keys)), Output::Table) => {
                 let Examined { kept, erased, .. } = keys.examined;
@@ -512,6 +516,14 @@ impl From<UpkeepError> for Failure {
                 Class::Local,
                 Some(
                     "Nothing was changed. `mainstay backups verify DIRECTORY` says which backups are whole.",
+                ),
+            ),
+            UpkeepError::NoKeys { .. } | UpkeepError::MissingKeys { .. } => (
+                Class::Local,
+                Some(
+                    "Nothing was changed. A node stops when it is asked for an event that it cannot open, so a store without \
+                     these keys is of no use. Put the file there that goes with the backups, or `SUBJECT-KEYS` of the node's data \
+                     directory, and restore again.",
                 ),
             ),
             _ => (Class::Local, None),

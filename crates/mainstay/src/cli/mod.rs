@@ -10,7 +10,7 @@
 //! | [`schedules`] | schedules |
 //! | [`reactions`] | tasks that follow from events |
 //! | [`token`] | who may do what |
-//! | [`erase`] | makes the events of a subject unreadable |
+//! | [`erase`], [`rekey`] | makes the events of a subject unreadable; replaces the operator's key |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`status`] | whether a node is ready |
 //! | [`backup`], [`restore`], [`place`] | keep backups, restore one; where they are |
@@ -44,6 +44,7 @@ mod place;
 mod queues;
 pub(crate) mod reactions;
 pub(crate) mod read;
+mod rekey;
 mod restore;
 pub(crate) mod schedules;
 pub(crate) mod settings;
@@ -257,6 +258,12 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     /// Make the events of a subject unreadable, here and in backups; this cannot be undone
     Erase(erase::Args),
+    /// Replace the operator's key of a node that is not running
+    ///
+    /// The keys of subjects are unwrapped with the old key and wrapped with the new one, all or none. Events stay as they
+    /// are. Afterwards the old key opens nothing in the data directory, and in the directory or bucket of backups from
+    /// the next backup on. What was copied elsewhere before still needs it.
+    Rekey(rekey::Args),
     /// List streams
     Streams(streams::Args),
     /// Show or replace a stream's settings
@@ -344,6 +351,7 @@ impl Cli {
             Command::Check => check::run(&global),
             Command::Doctor(args) => doctor::run(&global, &args),
             Command::Erase(args) => erase::run(&global, &args),
+            Command::Rekey(args) => rekey::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),
             Command::Settings(args) => settings::settings(&global, &args),
             Command::Delete(args) => settings::delete(&global, &args),

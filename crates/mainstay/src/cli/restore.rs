@@ -11,6 +11,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use upkeep::log_archive::StretchEnd;
 use upkeep::restore::{Moment, Restored, restore};
+use upkeep::subject_keys::Examined;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -45,11 +46,19 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
             writeln!(out, "and the {replayed} entries after it, up to {time}")?;
         }
         writeln!(out, "it is store {store}, and continues store {from} after cursor {through}")?;
+        if let Some(Examined { kept, erased, .. }) = restored.keys {
+            writeln!(
+                out,
+                "events of {kept} subjects are sealed ({erased} are erased): start the node with `--subject-key-file`, and \
+                 the key that the backup's keys are wrapped with"
+            )?;
+        }
     } else {
         let (store, from, through) = (store.to_string(), from.to_string(), through.to_string());
+        let keys = restored.keys.map(|keys| json!({"kept": keys.kept, "erased": keys.erased}));
         let restored = json!({
             "backup": backup, "store": store, "restored_from": from, "cursor": through, "time": time,
-            "events": events, "rows": rows, "replayed": replayed,
+            "events": events, "rows": rows, "replayed": replayed, "subject_keys": keys,
         });
         writeln!(out, "{restored}")?;
     }

@@ -16,6 +16,7 @@ mod kills;
 #[path = "../node/mod.rs"]
 mod node;
 mod own_checks;
+mod proxy;
 #[path = "../python/mod.rs"]
 mod python;
 mod readers;

@@ -1,6 +1,6 @@
 //! The keys of subjects when the power fails, and when their file cannot be written.
 
-use crate::node::Node;
+use crate::node::{Node, Ran, mainstay, run, serve};
 use crate::simulated::Simulated;
 use crate::syncs::until_it_stops;
 use crate::workload::{self, Machine};
@@ -75,6 +75,91 @@ fn no_acknowledged_event_loses_its_key_and_no_erased_one_gets_it_back_when_the_p
         assert_eq!(gone, erased);
         assert!(node.stop().success());
     }
+}
+
+/// What becomes of a machine whose program has ended in the middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interruption {
+    /// As by kill -9: everything that was written is there.
+    Killed,
+    PowerCut,
+}
+
+fn rekey(machine: &Simulated, [old, new]: [&str; 2]) -> Ran {
+    let data = machine.data();
+    let arguments = ["rekey", "--subject-key-file", old, "--new-subject-key-file", new, "--data"];
+    run(mainstay().args(arguments).arg(data), "")
+}
+
+/// Replaces the operator's key, interrupted at one change of the disk. Returns which keys the next node starts with, or `None`
+/// if the replacement needed no more changes.
+fn interrupted<'a>(
+    machine: &Simulated,
+    keys: [&'a str; 2],
+    (at, interruption): (u64, Interruption),
+    rng: &mut seeded_rng::Rng,
+) -> Option<Vec<&'a str>> {
+    let at = machine.disk.operations() + at;
+    machine.disk.rule(move |operation| match operation.kind.changes() && operation.number == at {
+        true => Fate::Ends,
+        false => Fate::Done,
+    });
+    let ran = rekey(machine, keys);
+    if ran.code == 0 {
+        machine.disk.rule(|_| Fate::Done);
+        return None;
+    }
+    match interruption {
+        Interruption::Killed => machine.disk.restart().unwrap(),
+        Interruption::PowerCut => machine.disk.cut_power(&mut || rng.next_u64()).unwrap(),
+    }
+    machine.disk.rule(|_| Fate::Done);
+    let starts = |key: &&str| {
+        let Ok(node) = Node::try_start(serve(&machine.data(), &["--subject-key-file", key])) else {
+            return false;
+        };
+        assert_eq!(read(&node), (4, 1), "{ran:?}");
+        assert!(node.stop().success());
+        true
+    };
+    Some(keys.into_iter().filter(starts).collect())
+}
+
+#[test]
+fn an_interrupted_replacement_of_the_operators_key_leaves_either_key_and_no_other_file() {
+    let (machine, mut rng) = (Simulated::without_faults(), workload::rng());
+    let scratch = tempfile::tempdir().unwrap();
+    let [old, new] = ["5a", "5b"].map(|digits| {
+        let path = scratch.path().join(digits);
+        std::fs::write(&path, digits.repeat(32)).unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    let mut keys = [old.as_str(), new.as_str()];
+    let node = start(&machine, keys[0]);
+    (0..4).for_each(|subject| drop(node.client().append("people", [event(subject)]).send().unwrap()));
+    node.run(&["erase", "--subject", "subject-0"]).ok();
+    assert!(node.stop().success());
+    let (mut kept, mut replaced) = (0, 0);
+    for interruption in [Interruption::Killed, Interruption::PowerCut, Interruption::PowerCut] {
+        for at in 0.. {
+            let Some(starts) = interrupted(&machine, keys, (at, interruption), &mut rng) else {
+                keys.swap(0, 1);
+                break;
+            };
+            assert_eq!(starts.len(), 1, "{interruption:?} at {at}: {starts:?}");
+            for name in ["SUBJECT-KEYS.new", "SUBJECT-KEYS.old"] {
+                assert!(!machine.data().join(name).exists(), "{interruption:?} at {at}: {name}");
+            }
+            if starts[0] == keys[1] {
+                keys.swap(0, 1);
+                replaced += 1;
+            } else {
+                kept += 1;
+            }
+        }
+    }
+    println!("{kept} interruptions came before the replacement, {replaced} after it");
+    assert!(kept > 10 && replaced > 5, "void: {kept} {replaced}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::digest;
 use crate::error::{Result, UpkeepError};
 use crate::log_archive::Stretch;
 use crate::matching::Matching;
+use crate::needed_keys::NeededKeys;
 use crate::place::Fetched;
 use crate::{rows, segments};
 use format::header::{SnapshotHeader, StoreId};
@@ -14,9 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// A backup in which everything is as it was written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Verified {
     pub header: SnapshotHeader,
+    pub keys: NeededKeys,
     pub events: u64,
     pub rows: u64,
     /// The bytes of all its files.
@@ -52,7 +54,7 @@ impl Backup {
         let mut sums = Sums { sums: read_sums(&self.file(SUMS)?)?, shown: self.shown_file(SUMS), bytes: 0 };
         let manifest = self.shown_file(MANIFEST);
         sums.check(MANIFEST, &self.file(MANIFEST)?)?;
-        let (mut matching, mut count) = (Matching::default(), 0);
+        let (mut matching, mut keys, mut count) = (Matching::default(), NeededKeys::default(), 0);
         let files = self.manifest.state.iter().map(|name| {
             let file = self.file(name)?;
             sums.check(name, &file)?;
@@ -61,6 +63,7 @@ impl Backup {
         let header = rows::read_all(files, |rows| {
             count += rows.len() as u64;
             for (key, value) in rows {
+                keys.row(key);
                 matching.row(key, value).map_err(|error| UpkeepError::damaged(&manifest, error))?;
             }
             Ok(())
@@ -73,6 +76,7 @@ impl Backup {
             let file = self.segment_file(segment)?;
             sums.check(&segment.path_in_backup(&self.manifest.store), &file)?;
             let summary = segments::read(&file, segment.kind(), header.store, |record, _| {
+                keys.body(record);
                 matching.body(record);
                 Ok(())
             })?;
@@ -86,7 +90,7 @@ impl Backup {
             return Err(UpkeepError::damaged(&manifest, "its events are later than its rows"));
         }
         let events = matching.end().map_err(|what| UpkeepError::damaged(&manifest, what))?;
-        Ok(Verified { header, events, rows: count, bytes: sums.bytes })
+        Ok(Verified { header, keys, events, rows: count, bytes: sums.bytes })
     }
 }
 

@@ -1,0 +1,97 @@
+//! Which keys of subjects a store needs: those that its events are sealed with, and that are not erased.
+//!
+//! A node that is asked for an event whose key it does not have stops. So a store that lacks one is not restored.
+
+use crate::backups::BackupDirectory;
+use crate::error::{Result, UpkeepError};
+use crate::subject_keys::CopiedKeys;
+use format::body::BodyRecord;
+use format::header::StoreId;
+use format::row::parse_erased_key;
+use model::{Append, Command, Entry, KeyId, Write};
+use std::collections::BTreeSet;
+
+/// What was read of a store, as far as its keys are concerned.
+#[derive(Clone, Debug, Default)]
+pub struct NeededKeys {
+    sealed_with: BTreeSet<KeyId>,
+    erased: BTreeSet<KeyId>,
+}
+
+impl NeededKeys {
+    /// Takes note of a row.
+    pub(crate) fn row(&mut self, key: &[u8]) {
+        // All other rows have other keys.
+        if let Ok(id) = parse_erased_key(key) {
+            self.erased.insert(id);
+        }
+    }
+
+    /// Takes note of an event.
+    pub(crate) fn body(&mut self, record: &BodyRecord<'_>) {
+        self.seal(record.key_id);
+    }
+
+    /// Takes note of an entry of the log.
+    pub(crate) fn entry(&mut self, entry: &Entry<'_>) {
+        entry.commands.iter().for_each(|command| self.command(command));
+    }
+
+    /// Adds what was read of another part of the store.
+    pub fn add(&mut self, other: Self) {
+        self.sealed_with.extend(other.sealed_with);
+        self.erased.extend(other.erased);
+    }
+
+    /// Reads the copy of the keys. `None` if there is none and none is needed.
+    ///
+    /// # Errors
+    /// [`UpkeepError::NoKeys`], [`UpkeepError::MissingKeys`]: events could not be opened. Or the copy is damaged.
+    pub fn find(&self, directory: &BackupDirectory, store: StoreId) -> Result<Option<CopiedKeys>> {
+        let needed: Vec<KeyId> = self.sealed_with.difference(&self.erased).copied().collect();
+        let Some(copied) = directory.subject_keys(store)? else {
+            return match needed.len() {
+                0 => Ok(None),
+                subjects => Err(UpkeepError::NoKeys { path: directory.shown_keys(store), subjects }),
+            };
+        };
+        let mut missing = needed.iter().filter(|id| !copied.has(**id));
+        match missing.next() {
+            None => Ok(Some(copied)),
+            Some(first) => Err(UpkeepError::MissingKeys {
+                path: copied.shown.display().to_string(),
+                first: *first,
+                missing: missing.count() + 1,
+            }),
+        }
+    }
+
+    fn command(&mut self, command: &Command<'_>) {
+        match command {
+            Command::Append(append) => self.append(append),
+            Command::Transaction(transaction) => {
+                for write in &transaction.writes {
+                    if let Write::Append(append) = write {
+                        self.append(append);
+                    }
+                }
+            }
+            Command::EraseSubject(erase) => {
+                self.erased.insert(erase.key_id);
+            }
+            Command::Audited(audited) => self.command(&audited.command),
+            // What the system itself appends is not sealed, and no other command appends.
+            _ => {}
+        }
+    }
+
+    fn append(&mut self, append: &Append<'_>) {
+        append.events.iter().for_each(|event| self.seal(event.key_id));
+    }
+
+    fn seal(&mut self, id: KeyId) {
+        if id != KeyId::NONE {
+            self.sealed_with.insert(id);
+        }
+    }
+}
