@@ -203,7 +203,7 @@ mod tests {
         let again = other.wrap_tag_key(&one.unwrap_tag_key(wrapped).unwrap()).unwrap();
         assert!(one.unwrap_tag_key(again).is_none());
         assert_eq!(other.unwrap_tag_key(again).unwrap().tag("anna"), tags.tag("anna"));
-        assert!(!wrapped.windows(KEY_BYTES).any(|part| part == &*tags.secret));
+        assert!(!wrapped.windows(KEY_BYTES).any(|part| part == *tags.secret));
         assert_ne!(tags.tag("anna"), tags.tag("ben"));
         assert_ne!(tags.tag("anna"), TagKey::draw().unwrap().tag("anna"), "in another file");
         assert_eq!(format!("{tags:?}"), "TagKey(..)");
