@@ -94,7 +94,7 @@ impl KeysFile {
         let path = directory.join(NAME);
         replacing::clear(directory).map_err(|source| failed(&path, source))?;
         if !path.exists() {
-            let header = SubjectKeysHeader { store, tag_key: wrapping.wrap_tag_key(&TagKey::draw()?)? };
+            let header = new_header(store, wrapping)?;
             write_whole(directory, &whole(&header, &[])).map_err(|source| failed(&path, source))?;
         }
         let (header, records) = read(&path)?;
@@ -177,6 +177,14 @@ pub fn examine(path: &Path) -> Result<(SubjectKeysHeader, Examined), KeysError> 
         }
     }
     Ok((header, examined))
+}
+
+/// The header of a file without any keys yet.
+///
+/// # Errors
+/// The system has no random bytes.
+pub fn new_header(store: StoreId, wrapping: &WrappingKey) -> Result<SubjectKeysHeader, KeysError> {
+    Ok(SubjectKeysHeader { store, tag_key: wrapping.wrap_tag_key(&TagKey::draw()?)? })
 }
 
 /// The bytes of a file with a header and records.

@@ -1,6 +1,7 @@
 //! Which keys of subjects a store needs: those that its events are sealed with, and that are not erased.
 //!
-//! A node that is asked for an event whose key it does not have stops. So a store that lacks one is not restored.
+//! A node that is asked for an event whose key it does not have stops. So a store that lacks one is not restored, unless
+//! the subjects of those events are to count as erased.
 
 use crate::backups::BackupDirectory;
 use crate::error::{Result, UpkeepError};
@@ -10,6 +11,7 @@ use format::header::StoreId;
 use format::row::parse_erased_key;
 use model::{Append, Command, Entry, KeyId, Write};
 use std::collections::BTreeSet;
+use subject_keys::WrappingKey;
 
 /// What was read of a store, as far as its keys are concerned.
 #[derive(Clone, Debug, Default)]
@@ -48,22 +50,48 @@ impl NeededKeys {
     /// # Errors
     /// [`UpkeepError::NoKeys`], [`UpkeepError::MissingKeys`]: events could not be opened. Or the copy is damaged.
     pub fn find(&self, directory: &BackupDirectory, store: StoreId) -> Result<Option<CopiedKeys>> {
-        let needed: Vec<KeyId> = self.sealed_with.difference(&self.erased).copied().collect();
-        let Some(copied) = directory.subject_keys(store)? else {
-            return match needed.len() {
-                0 => Ok(None),
-                subjects => Err(UpkeepError::NoKeys { path: directory.shown_keys(store), subjects }),
-            };
-        };
-        let mut missing = needed.iter().filter(|id| !copied.has(**id));
-        match missing.next() {
-            None => Ok(Some(copied)),
-            Some(first) => Err(UpkeepError::MissingKeys {
+        let copied = directory.subject_keys(store)?;
+        let missing = self.missing(copied.as_ref());
+        match (missing.first(), copied) {
+            (None, copied) => Ok(copied),
+            (Some(_), None) => Err(self.no_keys(directory, store)),
+            (Some(first), Some(copied)) => Err(UpkeepError::MissingKeys {
                 path: copied.shown.display().to_string(),
                 first: *first,
-                missing: missing.count() + 1,
+                missing: missing.len(),
             }),
         }
+    }
+
+    /// As [`Self::find`], and the keys that are needed and not there. If there is no copy, one without any keys is made, wrapped
+    /// with `new`.
+    ///
+    /// # Errors
+    /// [`UpkeepError::NoKeys`]: there is no copy, and no `new`. Or the copy is damaged.
+    pub(crate) fn find_or_lose(
+        &self,
+        directory: &BackupDirectory,
+        store: StoreId,
+        new: Option<&WrappingKey>,
+    ) -> Result<(Option<CopiedKeys>, Vec<KeyId>)> {
+        let copied = directory.subject_keys(store)?;
+        let missing = self.missing(copied.as_ref());
+        match (copied, new) {
+            (None, None) if !missing.is_empty() => Err(self.no_keys(directory, store)),
+            (None, Some(new)) if !missing.is_empty() => {
+                Ok((Some(CopiedKeys::without_keys(store, new)?), missing))
+            }
+            (copied, _) => Ok((copied, missing)),
+        }
+    }
+
+    fn missing(&self, copied: Option<&CopiedKeys>) -> Vec<KeyId> {
+        let needed = self.sealed_with.difference(&self.erased).copied();
+        needed.filter(|id| copied.is_none_or(|copied| !copied.has(*id))).collect()
+    }
+
+    fn no_keys(&self, directory: &BackupDirectory, store: StoreId) -> UpkeepError {
+        UpkeepError::NoKeys { path: directory.shown_keys(store), subjects: self.missing(None).len() }
     }
 
     fn command(&mut self, command: &Command<'_>) {

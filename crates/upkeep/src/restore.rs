@@ -11,7 +11,7 @@ use crate::needed_keys::NeededKeys;
 use crate::subject_keys::CopiedKeys;
 use crate::{rows, segments};
 use format::header::{SnapshotHeader, StoreId, SubjectKeysHeader};
-use model::{Cursor, GroupId, Slot, SlotRange, Wall};
+use model::{Cursor, GroupId, KeyId, Slot, SlotRange, Wall};
 use node::replay::Replay;
 use shard::query::{self, Liveness};
 use std::ops::ControlFlow;
@@ -25,7 +25,7 @@ use storage::real_disk::RealDisk;
 use storage::restoring::RestoringDirectory;
 use storage::snapshot::{Install, InstalledAt};
 use storage::state::State;
-use subject_keys::{Examined, file};
+use subject_keys::{Examined, WrappingKey, file};
 
 /// The slots of the only shard.
 pub(crate) const FIRST: Slot = SlotRange::ALL.first;
@@ -61,6 +61,8 @@ pub struct Restored {
     pub rows: u64,
     /// The keys of subjects, if it has any. They are wrapped.
     pub keys: Option<Examined>,
+    /// Subjects whose keys were missing, and who are erased now.
+    pub lost: usize,
     /// How many entries followed it.
     pub replayed: u64,
     /// Why no more entries followed.
@@ -73,18 +75,35 @@ pub struct Restored {
     pub clock_behind_ms: u64,
 }
 
+/// What becomes of events that are sealed with keys which are nowhere.
+#[derive(Debug)]
+pub enum LostKeys {
+    /// Nothing is restored.
+    Refused,
+    /// Their subjects are erased. If there is no copy of the keys, later keys are wrapped with this one.
+    Erased { new: Option<WrappingKey> },
+}
+
 /// Restores a store to a directory that does not exist or is empty: from a backup, and from the entries that were archived
 /// after it.
 ///
 /// # Errors
 /// The backup or the archive is damaged, neither goes as far as wanted, keys that events are sealed with are missing, or the
 /// directory is not empty: then nothing has changed. Or a disk failed: then there is no store in the directory, and the restore can be begun again.
-pub fn restore(directory: &BackupDirectory, moment: &Moment, data: &Path) -> Result<Restored> {
+pub fn restore(
+    directory: &BackupDirectory,
+    moment: &Moment,
+    lost: &LostKeys,
+    data: &Path,
+) -> Result<Restored> {
     let backup = choose(directory, moment)?;
     let Verified { header, mut keys, events, rows, .. } = backup.verify()?;
     let archive = directory.log_archive(header.store);
     let wanted = wanted_entries(&archive, &header, moment, &mut keys)?;
-    let copied = keys.find(directory, header.store)?;
+    let (copied, missing) = match lost {
+        LostKeys::Refused => (keys.find(directory, header.store)?, Vec::new()),
+        LostKeys::Erased { new } => keys.find_or_lose(directory, header.store, new.as_ref())?,
+    };
     let restoring = RestoringDirectory::begin(data)?;
     let target = restoring.target();
     let store = target.store();
@@ -106,7 +125,7 @@ pub fn restore(directory: &BackupDirectory, moment: &Moment, data: &Path) -> Res
     {
         return Err(UpkeepError::BeyondArchive { cursor: *cursor, last: replay.at.index.0 });
     }
-    let keys = copied.map(|copied| restore_keys(&copied, &replay, target)).transpose()?;
+    let keys = copied.map(|copied| restore_keys(&copied, &missing, &replay, target)).transpose()?;
     let now = now();
     let begins = begins_at(now, &header);
     let changes = shard::restore::restored(replay.install.state(), FIRST, header.store, begins)?;
@@ -119,6 +138,7 @@ pub fn restore(directory: &BackupDirectory, moment: &Moment, data: &Path) -> Res
         events,
         rows,
         keys,
+        lost: missing.len(),
         replayed,
         end: wanted.end,
         through: clock.through(),
@@ -228,9 +248,10 @@ fn install_segment(
 }
 
 /// Gives the new store the keys that its events are sealed with. What the state says is erased is erased in them too,
-/// however old the copy is.
+/// however old the copy is, and what is missing.
 fn restore_keys(
     copied: &CopiedKeys,
+    missing: &[KeyId],
     replay: &Replay<RealDisk, LsmState>,
     target: &DataDirectory,
 ) -> Result<Examined> {
@@ -238,7 +259,8 @@ fn restore_keys(
     let target = target.path();
     let whole = file::whole(&keys, &copied.records);
     file::write_whole(target, &whole).map_err(|source| UpkeepError::io(target, source))?;
-    let erased = query::erased_keys(replay.install.state(), FIRST)?;
+    let mut erased = query::erased_keys(replay.install.state(), FIRST)?;
+    erased.extend(missing);
     let path = target.join(file::NAME);
     file::erase_all(&path, &erased)?;
     Ok(file::examine(&path)?.1)

@@ -18,7 +18,7 @@ use model::KeyId;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use subject_keys::file;
+use subject_keys::{WrappingKey, file};
 
 pub use subject_keys::{Examined, KeysState};
 
@@ -148,6 +148,12 @@ pub struct CopiedKeys {
 }
 
 impl CopiedKeys {
+    /// What stands for a copy that is lost.
+    pub(crate) fn without_keys(store: StoreId, wrapping: &WrappingKey) -> Result<Self> {
+        let header = file::new_header(store, wrapping)?;
+        Ok(Self { header, records: Vec::new(), examined: Examined::default(), shown: PathBuf::new() })
+    }
+
     /// Whether it has this key, or says that it is erased.
     pub(crate) fn has(&self, id: KeyId) -> bool {
         let (records, _) = self.records.as_chunks::<RECORD_BYTES>();

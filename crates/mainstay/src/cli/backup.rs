@@ -523,7 +523,7 @@ impl From<UpkeepError> for Failure {
                 Some(
                     "Nothing was changed. A node stops when it is asked for an event that it cannot open, so a store without \
                      these keys is of no use. Put the file there that goes with the backups, or `SUBJECT-KEYS` of the node's data \
-                     directory, and restore again.",
+                     directory, and restore again. If the keys are lost for good, `--erase-lost-subjects` restores everything else.",
                 ),
             ),
             _ => (Class::Local, None),

@@ -4,13 +4,14 @@ use super::Global;
 use super::failure::{Failure, Result};
 use super::output::{Output, stdout};
 use super::place;
+use crate::subjects;
 use api::time;
 use model::Wall;
 use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
 use upkeep::log_archive::StretchEnd;
-use upkeep::restore::{Moment, Restored, restore};
+use upkeep::restore::{LostKeys, Moment, Restored, restore};
 use upkeep::subject_keys::Examined;
 
 #[derive(Debug, clap::Args)]
@@ -28,12 +29,18 @@ pub(crate) struct Args {
     /// As of the end of this backup
     #[arg(long, value_name = "NAME")]
     backup: Option<String>,
+    /// Erase the subjects of sealed events whose keys are lost for good, instead of refusing to restore
+    #[arg(long)]
+    erase_lost_subjects: bool,
+    /// File with a key for later subjects, where no copy of the keys is left
+    #[arg(long, value_name = "FILE", requires = "erase_lost_subjects")]
+    subject_key_file: Option<PathBuf>,
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let moment = moment(args)?;
     let source = place::source(&args.directory, &args.data)?;
-    let restored = restore(&source.directory, &moment, &args.data)?;
+    let restored = restore(&source.directory, &moment, &lost_keys(args)?, &args.data)?;
     drop(source);
     let mut out = stdout();
     let (data, Restored { store, from, through, .. }) = (args.data.display(), &restored);
@@ -46,6 +53,9 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
             writeln!(out, "and the {replayed} entries after it, up to {time}")?;
         }
         writeln!(out, "it is store {store}, and continues store {from} after cursor {through}")?;
+        if restored.lost > 0 {
+            writeln!(out, "{} subjects are erased, because their keys are lost", restored.lost)?;
+        }
         if let Some(Examined { kept, erased, .. }) = restored.keys {
             writeln!(
                 out,
@@ -58,13 +68,21 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
         let keys = restored.keys.map(|keys| json!({"kept": keys.kept, "erased": keys.erased}));
         let restored = json!({
             "backup": backup, "store": store, "restored_from": from, "cursor": through, "time": time,
-            "events": events, "rows": rows, "replayed": replayed, "subject_keys": keys,
+            "events": events, "rows": rows, "replayed": replayed, "subject_keys": keys, "subjects_lost": restored.lost,
         });
         writeln!(out, "{restored}")?;
     }
     out.flush()?;
     warn(&restored, &moment);
     Ok(())
+}
+
+fn lost_keys(args: &Args) -> Result<LostKeys> {
+    if !args.erase_lost_subjects {
+        return Ok(LostKeys::Refused);
+    }
+    let new = args.subject_key_file.as_deref().map(subjects::read).transpose()?;
+    Ok(LostKeys::Erased { new })
 }
 
 fn moment(args: &Args) -> Result<Moment> {

@@ -408,6 +408,48 @@ fn a_store_whose_sealed_events_could_not_be_opened_is_not_restored() {
 }
 
 #[test]
+fn a_store_whose_keys_are_lost_for_good_is_restored_with_their_subjects_erased_if_that_is_asked_for() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (data, backups, restored) = paths(scratch.path());
+    let old = key(scratch.path(), "5a");
+    let node = start(&data, &old);
+    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 10)).ok();
+    back_up(&node, &backups);
+    let copy = keys_copy(&backups);
+    let of_anna = std::fs::read(&copy).unwrap();
+    node.run_with_input(&["import", "-"], &of_subject("ben", 10, 10)).ok();
+    node.run(&["append", "open", "t", "1"]).ok();
+    assert_eq!(node.run(&["archive", text(&backups), "--once"]).code, 0);
+    let asked = ["restore", text(&backups), "--data", text(&restored), "--erase-lost-subjects"];
+
+    // An older copy opens what it has keys for.
+    std::fs::write(&copy, &of_anna).unwrap();
+    assert!(offline(&asked).ok().contains("1 subjects are erased, because their keys are lost"));
+    let node = start(&restored, &old);
+    assert_eq!(count(&node), (20, 10));
+    assert_eq!(node.run(&["read", "open", "--output", "jsonl"]).ok().lines().count(), 1);
+    // Who comes after them has another key.
+    node.run_with_input(&["import", "-"], &of_subject("ben", 30, 5)).ok();
+    assert_eq!(count(&node), (25, 10));
+    back_up(&node, &scratch.path().join("later"));
+    assert!(node.stop().success());
+    offline(&["doctor", "--data", text(&restored)]).ok();
+    std::fs::remove_dir_all(&restored).unwrap();
+
+    // Without any copy, later subjects need a key.
+    std::fs::remove_file(&copy).unwrap();
+    let ran = offline(&asked);
+    ran.fails(1, "it is the copy of the keys that events of 2 subjects are sealed with");
+    assert!(!restored.exists(), "nothing was written");
+    let new = key(scratch.path(), "77");
+    offline(&[&asked[..], &[&new[0], &new[1]]].concat()).ok();
+    let node = start(&restored, &new);
+    assert_eq!(count(&node), (20, 20));
+    node.run_with_input(&["import", "-"], &of_subject("anna", 40, 5)).ok();
+    assert_eq!(count(&node), (25, 20));
+}
+
+#[test]
 fn every_acknowledged_event_of_a_new_subject_is_readable_after_kill_9() {
     let scratch = tempfile::tempdir().unwrap();
     let data = scratch.path().join("data");
