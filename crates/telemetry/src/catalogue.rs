@@ -213,6 +213,8 @@ families! {
 
     REACTION_LAG = Gauge "mainstay_reaction_lag" Seconds []
         "How far the slowest reaction that is not paused is behind the newest visible event, in recorded time; a full queue makes it grow";
+    REACTION_BEHIND = Gauge "mainstay_reaction_behind_events" None ["reaction"]
+        "Events of the store that a reaction has not passed yet, whatever they are about; an estimate if it is far behind; absent while it is paused";
     BREAKERS = Gauge "mainstay_breakers" None []
         "Shared circuit breakers";
     BREAKERS_OPEN = Gauge "mainstay_breakers_open" None []

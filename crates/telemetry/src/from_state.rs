@@ -8,4 +8,14 @@ use crate::task_queues::TaskQueues;
 pub struct FromState {
     pub task_queues: TaskQueues,
     pub limits: NamedLimits,
+    /// Those that are not paused.
+    pub reactions: Vec<ReactionFigures>,
+}
+
+/// How far a reaction has come.
+#[derive(Clone, Debug, Default)]
+pub struct ReactionFigures {
+    pub reaction: String,
+    /// Events between it and the newest one.
+    pub behind_events: u64,
 }

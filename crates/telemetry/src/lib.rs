@@ -42,7 +42,7 @@ pub use catalogue::Queue;
 pub use checks::CheckMetrics;
 pub use encode::{CONTENT_TYPE, text};
 pub use export::{ExportQueue, Exported, RequestSpan, SampleRate};
-pub use from_state::FromState;
+pub use from_state::{FromState, ReactionFigures};
 pub use limited::{LimitMetrics, LimitOf, Limited};
 pub use logging::{LogError, LogFormat, init_logging};
 pub use metrics::{Build, Metrics};

@@ -2,7 +2,7 @@
 //! an exporter.
 
 use crate::catalogue::{self as cat, Family, Queue};
-use crate::from_state::FromState;
+use crate::from_state::{FromState, ReactionFigures};
 use crate::instrument::{Counter, Distribution, Gauge, Histogram, TimeGauge};
 use crate::limited::{LimitOf, Limited};
 use crate::metrics::Metrics;
@@ -46,6 +46,7 @@ impl Metrics {
         readings.disk(self);
         readings.checks(self);
         readings.node(self);
+        readings.reactions(self, &from_state.reactions);
         readings.breakers(self);
         readings.schedules(self);
         readings.subscribers(self);
@@ -196,7 +197,14 @@ impl Readings {
         self.time(&cat::START, &metrics.start);
         self.time(&cat::WALL_AHEAD, &metrics.wall_ahead);
         self.time(&cat::LAST_VISIBLE, &metrics.last_visible);
+    }
+
+    fn reactions(&mut self, metrics: &Metrics, reactions: &[ReactionFigures]) {
         self.time(&cat::REACTION_LAG, &metrics.reaction_lag);
+        let behind = reactions
+            .iter()
+            .map(|figures| labelled("reaction", figures.reaction.clone(), whole(figures.behind_events)));
+        self.family(&cat::REACTION_BEHIND, behind);
     }
 
     fn breakers(&mut self, metrics: &Metrics) {

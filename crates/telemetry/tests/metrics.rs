@@ -3,7 +3,8 @@
 use std::time::Duration;
 use telemetry::catalogue::{ALL, Kind, markdown};
 use telemetry::{
-    Build, FromState, Metrics, NamedLimitFigures, NamedLimits, Queue, TaskQueues, TaskTypeFigures, text,
+    Build, FromState, Metrics, NamedLimitFigures, NamedLimits, Queue, ReactionFigures, TaskQueues,
+    TaskTypeFigures, text,
 };
 
 fn used() -> std::sync::Arc<Metrics> {
@@ -35,7 +36,9 @@ fn from_state() -> FromState {
         running_max: 20,
         ..NamedLimitFigures::default()
     };
-    FromState { task_queues, limits: NamedLimits { limits: vec![limit], cut: 1 } }
+    let reaction = ReactionFigures { reaction: "mails".to_owned(), behind_events: 12 };
+    let limits = NamedLimits { limits: vec![limit], cut: 1 };
+    FromState { task_queues, limits, reactions: vec![reaction] }
 }
 
 #[test]
@@ -77,6 +80,7 @@ fn metrics_show_what_was_recorded() {
         r#"mainstay_limit_running{limit="database"} 23"#,
         r#"mainstay_limit_running_max{limit="database"} 20"#,
         "mainstay_limits_cut 1",
+        r#"mainstay_reaction_behind_events{reaction="mails"} 12"#,
         r#"mainstay_build_info{version="0.1.0",profile="debug",target="x86_64"} 1"#,
     ] {
         // The target and the profile depend on this build.

@@ -1,6 +1,6 @@
 //! `/livez`, `/readyz`, `/metrics`, the identity of the store, the check of its data, and the OpenAPI document.
 
-use super::{limits, parts, queue};
+use super::{limits, parts, queue, reactions};
 use crate::context::Context;
 use crate::response::{self, Result};
 use crate::unavailable;
@@ -83,6 +83,7 @@ pub(crate) async fn readings(context: &Arc<Context>) -> Vec<Reading> {
     let from_state = FromState {
         task_queues: queue::workers::figures(context).await,
         limits: limits::figures(context).await,
+        reactions: reactions::figures(context).await,
     };
     context.metrics.read(&from_state)
 }
