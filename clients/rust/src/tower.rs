@@ -17,7 +17,7 @@ use std::mem::replace;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tower_layer::Layer;
@@ -38,13 +38,13 @@ const WAITING_MAX: usize = 10_000;
 /// A call that the breaker does not admit fails with [`Rejected`](crate::Rejected), which `downcast_ref` finds. If the
 /// breaker does not reply in time, the call is made: a breaker protects, and must not become one more thing that fails.
 ///
-/// Outcomes are recorded in the background, in batches: all that have come while the last batch was being recorded are
-/// in the next one. Outcomes that cannot be recorded are lost. [`flush`](Self::flush) waits for those that are under way. All
-/// services that a layer makes, and all clones of it, share a recorder. It needs the tokio runtime on which the
-/// services are called.
+/// If the judge says `Ok`, the time that the call took is recorded with it. Outcomes are recorded in the background,
+/// in batches: all that have come while the last batch was being recorded are in the next one. Outcomes that cannot
+/// be recorded are lost. [`flush`](Self::flush) waits for those that are under way. All services that a layer makes,
+/// and all clones of it, share a recorder. It needs the tokio runtime on which the services are called.
 ///
-/// A call whose future is dropped says nothing about what was called. If it was a probe, the breaker hears of it at once,
-/// and can let another call be the probe. A call that panics counts as failed, with the class `panic`.
+/// A call whose future is dropped says nothing about what was called. If it was a probe, the breaker hears of it at
+/// once, and can let another call be the probe. A call that panics counts as failed, with the class `panic`.
 ///
 /// ```no_run
 /// use mainstay_client::tower::{BoxError, BreakerLayer};
@@ -93,7 +93,8 @@ impl<F> BreakerLayer<F> {
         self
     }
 
-    /// Waits until the outcomes of all calls that have ended are recorded or lost: for the end of a program, and for tests.
+    /// Waits until the outcomes of all calls that have ended are recorded or lost: for the end of a program, and for
+    /// tests.
     pub async fn flush(&self) {
         self.asked.recorder.flush().await;
     }
@@ -140,9 +141,13 @@ where
         let (asked, judge) = (self.asked.clone(), self.judge.clone());
         Box::pin(async move {
             let held = asked.permit().await?;
+            let began = Instant::now();
             let result = ready.call(request).await.map_err(Into::into);
             if let Some(held) = held {
-                held.ends(judge(result.as_ref()));
+                held.ends(match judge(result.as_ref()) {
+                    CallOutcome::Ok => CallOutcome::OkIn(began.elapsed()),
+                    other => other,
+                });
             }
             result
         })

@@ -22,7 +22,8 @@ use shard::query::{self, Obstacle, ReactionView};
 use std::collections::BTreeMap;
 use telemetry::ReactionFigures;
 
-/// How many bytes of events a response reads to count those that reactions have before them. What is beyond is estimated.
+/// How many bytes of events a response reads to count those that reactions have before them. What is beyond is
+/// estimated.
 const COUNTED_BYTES_MAX: u64 = 4 << 20;
 
 pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> response::Result
@@ -125,8 +126,8 @@ fn with_behind(snapshot: &Snapshot, visible: Cursor) -> Result<Vec<(ReactionView
         .collect()
 }
 
-/// Counts events up to a cursor. Reactions at the same place share a count, and all of a response share the bytes that are
-/// read to count.
+/// Counts events up to a cursor. Reactions at the same place share a count, and all of a response share the bytes
+/// that are read to count.
 struct Behind {
     visible: Cursor,
     counted: BTreeMap<Cursor, u64>,

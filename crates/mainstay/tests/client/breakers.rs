@@ -8,7 +8,7 @@ use mainstay_client::{
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 fn after(failures: u32) -> BreakerSettings {
@@ -178,10 +178,13 @@ async fn a_probe_of_a_layer_that_is_dropped_makes_way_for_another() {
     let mut service = layer.layer(service_fn(partner));
     assert!(service.ready().await.unwrap().call(1).await.is_err());
     layer.flush().await;
+    let began = Instant::now();
     // Until the open time is over, calls are rejected.
     let probe = loop {
         let call = tokio::spawn(service.ready().await.unwrap().call(99));
-        while !call.is_finished() && breaker.info().await.unwrap().probing == 0 {}
+        while !call.is_finished() && breaker.info().await.unwrap().probing == 0 {
+            assert!(began.elapsed() < Duration::from_secs(20), "no probe has begun");
+        }
         if !call.is_finished() {
             break call;
         }
@@ -194,4 +197,25 @@ async fn a_probe_of_a_layer_that_is_dropped_makes_way_for_another() {
     assert_eq!(service.ready().await.unwrap().call(2).await.unwrap(), 2, "it is the probe now");
     layer.flush().await;
     assert_eq!(breaker.info().await.unwrap().state, BreakerState::Closed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_the_client_say_how_long_they_took() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let breaker = client(&node).breaker("partner");
+    let mut settings = BreakerSettings::default();
+    settings.slow_after = Some("20ms".into());
+    breaker.set(&settings).await.unwrap();
+    let sleeps = |ms| async move {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        Ok::<u32, BoxError>(0)
+    };
+    breaker.call(sleeps(25), |_| CallOutcome::Ignored).await.unwrap();
+    let layer = BreakerLayer::new(breaker.clone(), judge);
+    layer.layer(service_fn(sleeps)).oneshot(25).await.unwrap();
+    layer.flush().await;
+    let info = breaker.info().await.unwrap();
+    assert_eq!((info.calls, info.failures, info.slow), (2, 0, 2));
+    assert_eq!(info.settings.slow_after.as_deref(), Some("20ms"));
 }

@@ -1,7 +1,7 @@
 //! How many records follow a cursor, without reading all of them.
 //!
-//! The number of records of each segment is known. Only in the segment that the cursor is in, records are counted one by
-//! one, or estimated by their bytes if that is too much to read.
+//! The number of records of each segment is known. Only in the segment that the cursor is in, records are counted one
+//! by one, or estimated by their bytes if that is too much to read.
 
 use super::{BodyReader, Source};
 use crate::bodies::BodyError;
@@ -31,12 +31,12 @@ struct Partial<F> {
 }
 
 impl<D: Disk> BodyReader<D> {
-    /// How many records follow a cursor, up to `until` or the end of the file, whatever they are about. What was removed counts
-    /// until its segment is rewritten.
+    /// How many records follow a cursor, up to `until` or the end of the file, whatever they are about. What was
+    /// removed counts until its segment is rewritten.
     ///
-    /// It reads at most `bytes_max` and one stride. If the rest of the cursor's segment is longer, its records are estimated:
-    /// each counts as the mean record of the segment, so the result is wrong by less than the number of the segment's
-    /// records. Records after `until` are left out only where records are counted one by one.
+    /// It reads at most `bytes_max`, and the index of the segment. If the rest of the cursor's segment is longer, its
+    /// records are estimated: each counts as the mean record of the segment, so the result is wrong by less than the
+    /// number of the segment's records. Records after `until` are left out only where records are counted one by one.
     ///
     /// # Errors
     /// `Damaged` or `Failed`: the node must stop.
@@ -58,8 +58,8 @@ impl<D: Disk> BodyReader<D> {
         Ok(BodyCount { records: later + share as u64, is_exact: false, bytes: 0 })
     }
 
-    /// The segment that the cursor is in, or the first one after it, and how many records later segments have; `None` if
-    /// nothing follows.
+    /// The segment that the cursor is in, or the first one after it, and how many records later segments have; `None`
+    /// if nothing follows.
     fn partial_after(&self, after: Cursor) -> Result<(Option<Partial<D::File>>, u64), BodyError> {
         let (sealed, later) = {
             let layout = self.shared.layout();
