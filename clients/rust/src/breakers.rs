@@ -167,7 +167,7 @@ pub struct BreakerWorker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
     Ok,
-    /// It succeeded, in this time. The breaker's settings say from when on that is slow.
+    /// It succeeded, in this time. The breaker's settings say after which time a call is slow.
     OkIn(Duration),
     /// With the kind of failure, which may be empty.
     Failed(String),

@@ -65,7 +65,7 @@ pub struct BreakerRecord<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallOutcome<'a> {
     Ok,
-    /// It succeeded, in this time. The settings say from when on that is slow.
+    /// It succeeded, in this time. The settings say after which time a call is slow.
     OkIn {
         took_ms: u64,
     },

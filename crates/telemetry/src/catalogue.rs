@@ -145,7 +145,7 @@ families! {
     LIMIT_RATE_LEFT = Gauge "mainstay_limit_rate_left" None ["limit"]
         "What tasks may cost now, in the key that has least left; 0 while the rate is used up";
     LIMITS_CUT = Gauge "mainstay_limits_cut" None []
-        "Limits whose figures cover only a part of their keys or of what waits, because there are too many to read";
+        "Limits whose figures cover only a part of their keys or of the waiting tasks, because there are too many to read";
 
     ENTRY_COMMANDS = Histogram "mainstay_entry_commands" None []
         "Client commands in one entry, which are committed together; the node's own commands are not counted";

@@ -28,7 +28,7 @@ use telemetry::{NamedLimitFigures, NamedLimits};
 const SHOWN_MAX: usize = 1_000;
 /// How many limits are read at a time.
 const READ_AT_ONCE: usize = 100;
-/// How many rows of keys and of what waits for them a scrape reads of one limit, and of all.
+/// How many rows of keys and of waiting tasks a scrape reads of one limit, and of all.
 const ROWS_MAX: usize = 1_000;
 const ROWS_OF_ALL_MAX: usize = 10_000;
 

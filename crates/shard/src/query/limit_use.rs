@@ -34,7 +34,7 @@ pub struct LimitUse {
 }
 
 /// Reads what the keys of a limit have in use; `None` if the limit does not exist. It reads at most `rows_max` rows of
-/// keys and of what waits for them, and one row more for each cohort that waits. `now` is the shard's elapsed time.
+/// keys, lists and waiting cohorts, and one row more for each cohort. `now` is the shard's elapsed time.
 ///
 /// # Errors
 /// [`ViewError`].
