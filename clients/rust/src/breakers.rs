@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// What a longer call is said to have taken.
+const TOOK_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// When a breaker trips, how long it stays open, and how it closes. An absent member has its default. Times are a
 /// number and `ms`, `s`, `m` or `h`.
@@ -26,6 +29,12 @@ pub struct BreakerSettings {
     /// The share of failed calls that trips it; 0 for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_percent: Option<u8>,
+    /// Successes that take at least this long count as slow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_after: Option<String>,
+    /// The share of slow calls that trips it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_percent: Option<u8>,
     /// Failures in a row that trip it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consecutive_failures: Option<u32>,
@@ -119,6 +128,9 @@ pub struct BreakerInfo {
     /// Calls in its window, and how many of them failed.
     pub calls: u64,
     pub failures: u64,
+    /// How many of them were slow; 0 if the settings do not say what slow is.
+    #[serde(default)]
+    pub slow: u64,
     /// Probes that run.
     pub probing: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,6 +167,8 @@ pub struct BreakerWorker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
     Ok,
+    /// It succeeded, in this time. The breaker's settings say after which time a call is slow.
+    OkIn(Duration),
     /// With the kind of failure, which may be empty.
     Failed(String),
     /// The call says nothing about what was called.
@@ -370,6 +384,8 @@ impl Breaker {
             outcome: &'static str,
             #[serde(skip_serializing_if = "String::is_empty")]
             class: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            took: Option<String>,
             #[serde(skip_serializing_if = "str::is_empty")]
             worker: &'a str,
         }
@@ -378,12 +394,16 @@ impl Breaker {
             records: Vec<Record<'a>>,
         }
         let record = |(permit, outcome): (&'a BreakerPermit, CallOutcome)| {
+            let took = match outcome {
+                CallOutcome::OkIn(took) => Some(format!("{}ms", took.min(TOOK_MAX).as_millis())),
+                _ => None,
+            };
             let (outcome, class) = match outcome {
-                CallOutcome::Ok => ("ok", String::new()),
+                CallOutcome::Ok | CallOutcome::OkIn(_) => ("ok", String::new()),
                 CallOutcome::Failed(class) => ("failed", class),
                 CallOutcome::Ignored => ("ignored", String::new()),
             };
-            Record { token: &permit.token, outcome, class, worker: &self.worker }
+            Record { token: &permit.token, outcome, class, took, worker: &self.worker }
         };
         let body = Body { records: outcomes.into_iter().map(record).collect() };
         let body = serde_json::to_vec(&body).map_err(Error::Encode)?;
@@ -391,9 +411,9 @@ impl Breaker {
         self.client.call_json(&call).await
     }
 
-    /// Makes a call if the breaker admits it, and records its outcome: an error is a failure unless `judge` says
-    /// otherwise. If the breaker itself cannot be reached, the call is still made, and not recorded: a
-    /// breaker protects, and must not become one more thing that fails.
+    /// Makes a call if the breaker admits it, and records its outcome, with the time of a success: an error is a
+    /// failure unless `judge` says otherwise. If the breaker itself cannot be reached, the call is still made, and
+    /// not recorded: a breaker protects, and must not become one more thing that fails.
     ///
     /// # Errors
     /// [`GuardError`]
@@ -407,9 +427,10 @@ impl Breaker {
             Ok(Decision::Rejected(rejected)) => return Err(GuardError::Rejected(rejected)),
             Err(_) => None,
         };
+        let began = Instant::now();
         let result = call.await;
         if let Some(permit) = permit {
-            let outcome = result.as_ref().map_or_else(judge, |_| CallOutcome::Ok);
+            let outcome = result.as_ref().map_or_else(judge, |_| CallOutcome::OkIn(began.elapsed()));
             // What cannot be recorded is lost. The result of the call matters more.
             drop(self.record(&permit, outcome).await);
         }

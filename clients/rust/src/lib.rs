@@ -26,6 +26,7 @@
 //! | `reactions` | tasks that follow from events |
 //! | `raw` | any request, and its response |
 //! | [`blocking`] (feature `blocking`) | the same for programs without an async runtime |
+//! | [`tower`] (feature `tower`) | a layer that asks a shared breaker before each call |
 //! | `transport`, `retry`, `feed`, `line_buffer`, `id` | what these are built on |
 
 #[cfg(doctest)]
@@ -58,6 +59,8 @@ mod schedules;
 mod streams;
 mod subjects;
 mod tokens;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod transaction;
 mod transport;
 mod values;

@@ -102,6 +102,10 @@ pub struct ReactionInfo {
     pub state: String,
     /// How much recorded time lies between the reaction and the newest event.
     pub behind: String,
+    /// How many events of the store lie between the two, whatever they are about: exactly if they are few, otherwise
+    /// estimated.
+    #[serde(default)]
+    pub behind_events: u64,
     /// How many tasks it has enqueued since it was created.
     pub tasks: u64,
     /// Why no task can be enqueued.

@@ -7,13 +7,15 @@ use alloc::vec::Vec;
 use model::{
     AskBreaker, BreakerCircuit, BreakerDecision, BreakerForced, BreakerName, BreakerPermit, BreakerReason,
     BreakerRecord, BreakerRecorded, BreakerSettings, BreakerWindow, CallOutcome, ControlBreaker,
-    DeleteBreaker, KeyExpression, PutBreaker, QueueBreaker, RecordBreaker,
+    DeleteBreaker, KeyExpression, PutBreaker, QueueBreaker, RecordBreaker, SlowCalls,
 };
 
 /// Numbers that never change.
 mod tag {
     pub(super) const WINDOW_CALLS: u8 = 1;
     pub(super) const WINDOW_TIME: u8 = 2;
+    /// Before the window, if calls can be slow.
+    pub(super) const SLOW: u8 = 3;
 
     pub(super) const FORCED_NO: u8 = 0;
     pub(super) const FORCED_OPEN: u8 = 1;
@@ -26,6 +28,7 @@ mod tag {
     pub(super) const CALL_OK: u8 = 1;
     pub(super) const CALL_FAILED: u8 = 2;
     pub(super) const CALL_IGNORED: u8 = 3;
+    pub(super) const CALL_OK_IN: u8 = 4;
 
     pub(super) const ADMITTED: u8 = 0;
     pub(super) const REJECTED_OPEN: u8 = 1;
@@ -85,6 +88,10 @@ pub(crate) fn put_record(writer: &mut Writer<'_>, record: &RecordBreaker<'_>) {
         writer.prefixed(worker.as_bytes());
         match outcome {
             CallOutcome::Ok => writer.u8(tag::CALL_OK),
+            CallOutcome::OkIn { took_ms } => {
+                writer.u8(tag::CALL_OK_IN);
+                writer.varint(*took_ms);
+            }
             CallOutcome::Failed { class } => {
                 writer.u8(tag::CALL_FAILED);
                 writer.prefixed(class.as_bytes());
@@ -108,6 +115,7 @@ pub(crate) fn get_record<'a>(reader: &mut Reader<'a>) -> Result<RecordBreaker<'a
         let worker = Cow::Borrowed(reader.text("worker")?);
         let outcome = match reader.u8()? {
             tag::CALL_OK => CallOutcome::Ok,
+            tag::CALL_OK_IN => CallOutcome::OkIn { took_ms: reader.varint()? },
             tag::CALL_FAILED => {
                 CallOutcome::Failed { class: Cow::Borrowed(reader.text("class of a failure")?) }
             }
@@ -120,6 +128,11 @@ pub(crate) fn get_record<'a>(reader: &mut Reader<'a>) -> Result<RecordBreaker<'a
 }
 
 pub(crate) fn put_settings(writer: &mut Writer<'_>, settings: &BreakerSettings) {
+    if let Some(SlowCalls { after_ms, percent }) = settings.slow {
+        writer.u8(tag::SLOW);
+        writer.varint(after_ms);
+        writer.u8(percent);
+    }
     match settings.window {
         BreakerWindow::Calls(calls) => {
             writer.u8(tag::WINDOW_CALLS);
@@ -151,8 +164,15 @@ pub(crate) fn put_settings(writer: &mut Writer<'_>, settings: &BreakerSettings) 
 }
 
 pub(crate) fn get_settings(reader: &mut Reader<'_>) -> Result<BreakerSettings, FormatError> {
+    let mut kind = reader.u8()?;
+    let mut slow = None;
+    if kind == tag::SLOW {
+        slow = Some(SlowCalls { after_ms: reader.varint()?, percent: reader.u8()? });
+        kind = reader.u8()?;
+    }
     let mut settings = BreakerSettings {
-        window: match reader.u8()? {
+        slow,
+        window: match kind {
             tag::WINDOW_CALLS => BreakerWindow::Calls(get_u32(reader)?),
             tag::WINDOW_TIME => BreakerWindow::Time(reader.varint()?),
             other => return Err(FormatError::invalid("window of a breaker", u64::from(other))),

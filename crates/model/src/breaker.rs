@@ -65,6 +65,10 @@ pub struct BreakerRecord<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallOutcome<'a> {
     Ok,
+    /// It succeeded, in this time. The settings say after which time a call is slow.
+    OkIn {
+        took_ms: u64,
+    },
     Failed {
         /// The kind of failure; may be empty. The settings can ignore classes.
         class: Cow<'a, str>,
@@ -99,9 +103,11 @@ pub struct BreakerSettings {
     pub calls_min: u32,
     /// The share of failed calls that trips it; `None` to ignore the share.
     pub failure_percent: Option<u8>,
+    /// When slow calls trip it; `None`: no call is slow.
+    pub slow: Option<SlowCalls>,
     /// Failures in a row that trip it whatever `calls_min` is.
     pub consecutive_failures: Option<u32>,
-    /// Different workers that must have failed within `workers_within_ms` before it trips.
+    /// Different workers that must have failed, or been slow, within `workers_within_ms` before it trips.
     pub workers_min: u32,
     pub workers_within_ms: u64,
     /// How long the first trip keeps it open. Each further trip doubles that.
@@ -122,6 +128,15 @@ pub struct BreakerSettings {
     pub ignore: Vec<String>,
 }
 
+/// What slow calls do to a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowCalls {
+    /// Successes that take at least this long count as slow.
+    pub after_ms: u64,
+    /// The share of slow calls that trips it.
+    pub percent: u8,
+}
+
 /// The recent calls that a breaker judges by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerWindow {
@@ -138,6 +153,7 @@ impl Default for BreakerSettings {
             window: BreakerWindow::Calls(100),
             calls_min: 20,
             failure_percent: Some(50),
+            slow: None,
             consecutive_failures: None,
             workers_min: 1,
             workers_within_ms: 60_000,

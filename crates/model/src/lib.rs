@@ -47,8 +47,8 @@ pub mod view;
 pub use breaker::{
     AskBreaker, BadPermit, BreakerCircuit, BreakerDecision, BreakerForced, BreakerPermit, BreakerReason,
     BreakerRecord, BreakerRecorded, BreakerSettings, BreakerWindow, CallOutcome, ControlBreaker,
-    DeleteBreaker, PutBreaker, QueueBreaker, RecordBreaker, breaker_gate, breaker_source, gate_breaker,
-    gate_slot,
+    DeleteBreaker, PutBreaker, QueueBreaker, RecordBreaker, SlowCalls, breaker_gate, breaker_source,
+    gate_breaker, gate_slot,
 };
 pub use command::{
     Append, Check, CleanUp, Command, DeleteStream, Entry, EraseSubject, Expected, ExpireEvents,

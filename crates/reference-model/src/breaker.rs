@@ -4,7 +4,7 @@ use super::{Simple, SimpleOutcome};
 use model::{
     AskBreaker, BreakerCircuit, BreakerDecision, BreakerForced, BreakerName, BreakerPermit, BreakerReason,
     BreakerRecord, BreakerRecorded, BreakerSettings, BreakerWindow, CallOutcome, Command, ControlBreaker,
-    DeleteBreaker, PutBreaker, RecordBreaker, breaker_gate, breaker_source,
+    DeleteBreaker, PutBreaker, RecordBreaker, SlowCalls, breaker_gate, breaker_source,
 };
 use seeded_rng::Rng;
 
@@ -25,8 +25,8 @@ pub struct Breaker {
     since: u64,
     until: u64,
     trips: u32,
-    /// When, and whether it failed.
-    calls: Vec<(u64, bool)>,
+    /// When, and how.
+    calls: Vec<(u64, Mark)>,
     consecutive: u32,
     failed: Vec<(u32, u64)>,
     /// Those under way, and when they are given up.
@@ -48,10 +48,19 @@ pub enum BreakerAsk {
     Record(String, Vec<(BreakerPermit, bool, u32, Call)>),
 }
 
+/// What a call counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Good,
+    Slow,
+    Failed,
+}
+
 /// How a call went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     Ok,
+    OkIn(u64),
     Failed(String),
     Ignored,
 }
@@ -69,6 +78,7 @@ impl BreakerAsk {
                 let one = |one: &BreakerRecord<'_>| {
                     let call = match &one.outcome {
                         CallOutcome::Ok => Call::Ok,
+                        CallOutcome::OkIn { took_ms } => Call::OkIn(*took_ms),
                         CallOutcome::Failed { class } => Call::Failed(class.clone().into_owned()),
                         CallOutcome::Ignored => Call::Ignored,
                     };
@@ -242,11 +252,18 @@ impl Breaker {
     fn record(&mut self, permit: BreakerPermit, source: u32, call: &Call, now: u64) -> bool {
         self.look_at_the_time(now);
         let says_something = match call {
-            Call::Ok => true,
+            Call::Ok | Call::OkIn(_) => true,
             Call::Failed(class) => !self.settings.ignore.contains(class),
             Call::Ignored => false,
         };
-        let has_failed = *call != Call::Ok;
+        let mark = match call {
+            Call::Ok => Mark::Good,
+            Call::OkIn(took_ms) => match &self.settings.slow {
+                Some(slow) if slow.after_ms <= *took_ms => Mark::Slow,
+                _ => Mark::Good,
+            },
+            Call::Failed(_) | Call::Ignored => Mark::Failed,
+        };
         if permit.generation != self.generation {
             return false;
         }
@@ -257,7 +274,7 @@ impl Breaker {
                 let Some(found) = found else { return false };
                 self.probes.swap_remove(found);
                 if says_something {
-                    self.end_probe(has_failed, now);
+                    self.end_probe(mark != Mark::Good, now);
                 }
                 return true;
             }
@@ -266,9 +283,9 @@ impl Breaker {
         if !says_something {
             return true;
         }
-        self.calls.push((now, has_failed));
-        self.consecutive = if has_failed { self.consecutive + 1 } else { 0 };
-        if has_failed && self.forced == BreakerForced::No {
+        self.calls.push((now, mark));
+        self.consecutive = if mark == Mark::Failed { self.consecutive + 1 } else { 0 };
+        if mark != Mark::Good && self.forced == BreakerForced::No {
             self.note_failure(source, now);
             if self.is_too_much(now) {
                 self.open(now);
@@ -311,16 +328,16 @@ impl Breaker {
         self.failed.push((source, now));
     }
 
-    /// For each call in the window, whether it failed.
-    fn window(&self, now: u64) -> Vec<bool> {
+    /// For each call in the window, what it counts as.
+    fn window(&self, now: u64) -> Vec<Mark> {
         match self.settings.window {
             BreakerWindow::Calls(calls) => {
-                self.calls.iter().rev().take(calls as usize).map(|(_, failed)| *failed).collect()
+                self.calls.iter().rev().take(calls as usize).map(|(_, mark)| *mark).collect()
             }
             BreakerWindow::Time(length_ms) => {
                 let bucket = |ms: u64| ms * 1_000_000 / (length_ms * 1_000_000 / 10);
-                let recent = |(at, _): &&(u64, bool)| bucket(now) - bucket(*at) < 10;
-                self.calls.iter().filter(recent).map(|(_, failed)| *failed).collect()
+                let recent = |(at, _): &&(u64, Mark)| bucket(now) - bucket(*at) < 10;
+                self.calls.iter().filter(recent).map(|(_, mark)| *mark).collect()
             }
         }
     }
@@ -335,12 +352,13 @@ impl Breaker {
             return true;
         }
         let window = self.window(now);
-        let failures = window.iter().filter(|failed| **failed).count();
+        let is_share = |mark: Mark, percent: Option<u8>| {
+            let marked = window.iter().filter(|other| **other == mark).count();
+            percent.is_some_and(|percent| marked > 0 && marked * 100 >= usize::from(percent) * window.len())
+        };
         window.len() >= self.settings.calls_min as usize
-            && self
-                .settings
-                .failure_percent
-                .is_some_and(|percent| failures * 100 >= usize::from(percent) * window.len())
+            && (is_share(Mark::Failed, self.settings.failure_percent)
+                || is_share(Mark::Slow, self.settings.slow.map(|slow| slow.percent)))
     }
 }
 
@@ -489,8 +507,9 @@ fn record(rng: &mut Rng, model: &Simple, breaker: &BreakerName<'_>) -> BreakerRe
         breaker.clone()
     };
     let outcome = match rng.below(10) {
-        0..=3 => CallOutcome::Ok,
-        4..=8 => CallOutcome::Failed { class: rng.pick(&["E", "timeout", ""]).into() },
+        0..=1 => CallOutcome::Ok,
+        2..=4 => CallOutcome::OkIn { took_ms: rng.pick(&[0, 9, 10, 300]) },
+        5..=8 => CallOutcome::Failed { class: rng.pick(&["E", "timeout", ""]).into() },
         _ => CallOutcome::Ignored,
     };
     // Few of them, so that some are sent again. Groups keep more than that.
@@ -506,6 +525,7 @@ fn settings(rng: &mut Rng) -> BreakerSettings {
         window: rng.pick(&[BreakerWindow::Calls(4), BreakerWindow::Calls(70), BreakerWindow::Time(25)]),
         calls_min: rng.pick(&[1, 2, 4]),
         failure_percent: rng.pick(&[None, Some(50), Some(100)]),
+        slow: rng.pick(&[None, Some(SlowCalls { after_ms: 10, percent: 50 })]),
         consecutive_failures: rng.pick(&[None, Some(2), Some(3)]),
         workers_min: rng.pick(&[1, 1, 2]),
         workers_within_ms: rng.pick(&[3, 500]),

@@ -128,6 +128,25 @@ families! {
     WORKERS = Gauge "mainstay_workers" None ["queue"]
         "Workers that have asked this node for tasks within the last minute";
 
+    LIMIT_CONCURRENCY = Gauge "mainstay_limit_concurrency" None ["limit"]
+        "Tasks of one key that may run at the same time, for those of the first 1,000 named limits that say so";
+    LIMIT_RUNNING = Gauge "mainstay_limit_running" None ["limit"]
+        "Tasks that run, over all keys of the limit";
+    LIMIT_RUNNING_MAX = Gauge "mainstay_limit_running_max" None ["limit"]
+        "Tasks that run, of the key that has most of them; at the concurrency, this key is full";
+    LIMIT_WAITING = Gauge "mainstay_limit_waiting" None ["limit"]
+        "Tasks that wait for a key of the limit to open, as far as claims have come across them";
+    LIMIT_KEYS = Gauge "mainstay_limit_keys" None ["limit"]
+        "Keys in use: tasks run or wait, the rate is not whole again, or a worker has closed them";
+    LIMIT_THROTTLED = Gauge "mainstay_limit_throttled" None ["limit"]
+        "Keys that workers have closed for a time, because a service said that it is called too often";
+    LIMIT_RATE_BURST = Gauge "mainstay_limit_rate_burst" None ["limit"]
+        "What tasks of one key may cost at once after a pause, for limits with a rate";
+    LIMIT_RATE_LEFT = Gauge "mainstay_limit_rate_left" None ["limit"]
+        "What tasks may cost now, in the key that has least left; 0 while the rate is used up";
+    LIMITS_CUT = Gauge "mainstay_limits_cut" None []
+        "Limits whose figures cover only a part of their keys or of the waiting tasks, because there are too many to read";
+
     ENTRY_COMMANDS = Histogram "mainstay_entry_commands" None []
         "Client commands in one entry, which are committed together; the node's own commands are not counted";
     ENTRY_BYTES = Histogram "mainstay_entry_size" Bytes []
@@ -194,6 +213,8 @@ families! {
 
     REACTION_LAG = Gauge "mainstay_reaction_lag" Seconds []
         "How far the slowest reaction that is not paused is behind the newest visible event, in recorded time; a full queue makes it grow";
+    REACTION_BEHIND = Gauge "mainstay_reaction_behind_events" None ["reaction"]
+        "Events of the store that a reaction has not passed yet, whatever they are about; an estimate if it is far behind; absent while it is paused";
     BREAKERS = Gauge "mainstay_breakers" None []
         "Shared circuit breakers";
     BREAKERS_OPEN = Gauge "mainstay_breakers_open" None []

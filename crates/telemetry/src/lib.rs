@@ -9,6 +9,7 @@
 //! | [`metrics`] | [`Metrics`]: the counters, gauges and histograms of one process |
 //! | [`instrument`] | counters, gauges and histograms as atomics |
 //! | [`route`], [`queue`], [`subscribers`], [`checks`], [`process`] | metrics that are more than one number |
+//! | [`from_state`], [`task_queues`], [`named_limits`] | metrics that a scrape reads from the state |
 //! | [`readings`] | what every metric reads at one moment |
 //! | [`encode`] | the text of `/metrics` |
 //! | [`export`] | the bounded queue of what an exporter sends elsewhere |
@@ -20,11 +21,13 @@ pub mod catalogue;
 pub mod checks;
 pub mod encode;
 pub mod export;
+pub mod from_state;
 pub mod instrument;
 pub mod limited;
 mod lines;
 pub mod logging;
 pub mod metrics;
+pub mod named_limits;
 pub mod process;
 pub mod queue;
 pub mod readings;
@@ -39,9 +42,11 @@ pub use catalogue::Queue;
 pub use checks::CheckMetrics;
 pub use encode::{CONTENT_TYPE, text};
 pub use export::{ExportQueue, Exported, RequestSpan, SampleRate};
+pub use from_state::{FromState, ReactionFigures};
 pub use limited::{LimitMetrics, LimitOf, Limited};
 pub use logging::{LogError, LogFormat, init_logging};
 pub use metrics::{Build, Metrics};
+pub use named_limits::{NamedLimitFigures, NamedLimits};
 pub use route::Route;
 pub use subscribers::Subscriber;
 pub use task_queues::{TaskQueues, TaskTypeFigures};

@@ -2,9 +2,11 @@
 //! an exporter.
 
 use crate::catalogue::{self as cat, Family, Queue};
+use crate::from_state::{FromState, ReactionFigures};
 use crate::instrument::{Counter, Distribution, Gauge, Histogram, TimeGauge};
 use crate::limited::{LimitOf, Limited};
 use crate::metrics::Metrics;
+use crate::named_limits::{NamedLimitFigures, NamedLimits};
 use crate::process::{Process, seconds_since_1970};
 use crate::task_queues::{TaskQueues, TaskTypeFigures};
 use std::borrow::Cow;
@@ -34,15 +36,17 @@ pub enum Value {
 impl Metrics {
     /// Reads every metric. It reads `/proc` too, which takes about a millisecond.
     #[must_use]
-    pub fn read(&self, task_queues: &TaskQueues) -> Vec<Reading> {
+    pub fn read(&self, from_state: &FromState) -> Vec<Reading> {
         let mut readings = Readings(Vec::with_capacity(cat::ALL.len()));
         readings.http(self);
         readings.writes(self);
-        readings.tasks(self, task_queues);
+        readings.tasks(self, &from_state.task_queues);
+        readings.limits(&from_state.limits);
         readings.entries(self);
         readings.disk(self);
         readings.checks(self);
         readings.node(self);
+        readings.reactions(self, &from_state.reactions);
         readings.breakers(self);
         readings.schedules(self);
         readings.subscribers(self);
@@ -133,6 +137,24 @@ impl Readings {
         self.family(family, samples);
     }
 
+    fn limits(&mut self, limits: &NamedLimits) {
+        let mut of_each = |family, value: fn(&NamedLimitFigures) -> Option<u64>| {
+            let samples = limits.limits.iter().filter_map(|figures| {
+                value(figures).map(|value| labelled("limit", figures.limit.clone(), whole(value)))
+            });
+            self.family(family, samples);
+        };
+        of_each(&cat::LIMIT_CONCURRENCY, |figures| figures.concurrency);
+        of_each(&cat::LIMIT_RUNNING, |figures| Some(figures.running));
+        of_each(&cat::LIMIT_RUNNING_MAX, |figures| Some(figures.running_max));
+        of_each(&cat::LIMIT_WAITING, |figures| Some(figures.waiting));
+        of_each(&cat::LIMIT_KEYS, |figures| Some(figures.keys));
+        of_each(&cat::LIMIT_THROTTLED, |figures| Some(figures.throttled));
+        of_each(&cat::LIMIT_RATE_BURST, |figures| figures.rate_burst);
+        of_each(&cat::LIMIT_RATE_LEFT, |figures| figures.rate_left_min);
+        self.single(&cat::LIMITS_CUT, Some(whole(limits.cut)));
+    }
+
     fn entries(&mut self, metrics: &Metrics) {
         self.histogram(&cat::ENTRY_COMMANDS, &metrics.entry_commands);
         self.histogram(&cat::ENTRY_BYTES, &metrics.entry_bytes);
@@ -175,7 +197,14 @@ impl Readings {
         self.time(&cat::START, &metrics.start);
         self.time(&cat::WALL_AHEAD, &metrics.wall_ahead);
         self.time(&cat::LAST_VISIBLE, &metrics.last_visible);
+    }
+
+    fn reactions(&mut self, metrics: &Metrics, reactions: &[ReactionFigures]) {
         self.time(&cat::REACTION_LAG, &metrics.reaction_lag);
+        let behind = reactions
+            .iter()
+            .map(|figures| labelled("reaction", figures.reaction.clone(), whole(figures.behind_events)));
+        self.family(&cat::REACTION_BEHIND, behind);
     }
 
     fn breakers(&mut self, metrics: &Metrics) {

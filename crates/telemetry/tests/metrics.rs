@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 use telemetry::catalogue::{ALL, Kind, markdown};
-use telemetry::{Build, Metrics, Queue, TaskQueues, TaskTypeFigures, text};
+use telemetry::{
+    Build, FromState, Metrics, NamedLimitFigures, NamedLimits, Queue, ReactionFigures, TaskQueues,
+    TaskTypeFigures, text,
+};
 
 fn used() -> std::sync::Arc<Metrics> {
     let metrics = Metrics::new(Build::of("0.1.0"));
@@ -17,7 +20,7 @@ fn used() -> std::sync::Arc<Metrics> {
     metrics
 }
 
-fn queues() -> TaskQueues {
+fn from_state() -> FromState {
     let figures = TaskTypeFigures {
         queue: "reports".to_owned(),
         task_type: "monthly".to_owned(),
@@ -25,12 +28,22 @@ fn queues() -> TaskQueues {
         oldest_ready: Duration::from_millis(1_500),
         ..TaskTypeFigures::default()
     };
-    TaskQueues { types: vec![figures], workers: vec![("reports".to_owned(), 3)] }
+    let task_queues = TaskQueues { types: vec![figures], workers: vec![("reports".to_owned(), 3)] };
+    let limit = NamedLimitFigures {
+        limit: "database".to_owned(),
+        concurrency: Some(20),
+        running: 23,
+        running_max: 20,
+        ..NamedLimitFigures::default()
+    };
+    let reaction = ReactionFigures { reaction: "mails".to_owned(), behind_events: 12 };
+    let limits = NamedLimits { limits: vec![limit], cut: 1 };
+    FromState { task_queues, limits, reactions: vec![reaction] }
 }
 
 #[test]
 fn every_family_of_the_catalogue_is_shown_and_no_other() {
-    let text = text(used().read(&queues()));
+    let text = text(used().read(&from_state()));
     let shown: Vec<_> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
@@ -47,7 +60,7 @@ fn every_family_of_the_catalogue_is_shown_and_no_other() {
 
 #[test]
 fn metrics_show_what_was_recorded() {
-    let text = text(used().read(&queues()));
+    let text = text(used().read(&from_state()));
     for line in [
         r#"mainstay_http_requests_total{method="POST",route="/v1/streams/{stream}/events",status="412"} 1"#,
         r#"mainstay_http_request_duration_seconds_count{method="POST",route="/v1/streams/{stream}/events"} 2"#,
@@ -63,6 +76,11 @@ fn metrics_show_what_was_recorded() {
         r#"mainstay_tasks_oldest_ready_seconds{queue="reports",type="monthly"} 1.5"#,
         r#"mainstay_tasks_missed_seconds{queue="reports",type="monthly"} 0.0"#,
         r#"mainstay_workers{queue="reports"} 3.0"#,
+        r#"mainstay_limit_concurrency{limit="database"} 20"#,
+        r#"mainstay_limit_running{limit="database"} 23"#,
+        r#"mainstay_limit_running_max{limit="database"} 20"#,
+        "mainstay_limits_cut 1",
+        r#"mainstay_reaction_behind_events{reaction="mails"} 12"#,
         r#"mainstay_build_info{version="0.1.0",profile="debug",target="x86_64"} 1"#,
     ] {
         // The target and the profile depend on this build.
@@ -70,13 +88,14 @@ fn metrics_show_what_was_recorded() {
         let line = if cfg!(debug_assertions) { line } else { line.replace("debug", "release") };
         assert!(text.lines().any(|shown| shown == line), "no `{line}` in\n{text}");
     }
+    assert!(!text.contains("mainstay_limit_rate_left{"), "a limit without a rate has nothing left of it");
 }
 
 #[test]
 fn the_lag_is_that_of_the_slowest_subscriber() {
     let metrics = Metrics::new(Build::of("0.1.0"));
     let lag = |metrics: &std::sync::Arc<Metrics>| {
-        let text = text(metrics.read(&queues()));
+        let text = text(metrics.read(&from_state()));
         let line = text.lines().find(|l| l.starts_with("mainstay_subscriber_lag_seconds ")).unwrap();
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
@@ -88,7 +107,7 @@ fn the_lag_is_that_of_the_slowest_subscriber() {
     slow.delivered_to(1_790_000_008_500);
     assert_eq!(lag(&metrics), 1.5);
     drop((slow, fast));
-    let text = text(metrics.read(&queues()));
+    let text = text(metrics.read(&from_state()));
     for line in [
         "mainstay_reader_lag_seconds{reader=\"billing\"} 1.5",
         "mainstay_reader_connections{reader=\"billing\"} 0.0",

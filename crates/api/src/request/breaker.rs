@@ -13,15 +13,18 @@ use crate::request::queue::tasks::write_duration;
 use http::HeaderMap;
 use model::{
     BreakerName, BreakerPermit, BreakerRecord, BreakerSettings, BreakerWindow, CallOutcome, KeyExpression,
-    PutBreaker, QueueBreaker, RecordBreaker, limits,
+    PutBreaker, QueueBreaker, RecordBreaker, SlowCalls, limits,
 };
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-const SETTINGS: &str = "`window`, `calls_min`, `failure_percent`, `consecutive_failures`, `workers_min`, \
+const SETTINGS: &str = "`window`, `calls_min`, `failure_percent`, `slow_after`, `slow_percent`, \
+     `consecutive_failures`, `workers_min`, \
      `workers_within`, `open_for`, `open_for_max`, `forget_after`, `probes`, `probes_at_once`, \
      `probe_success_percent`, `probe_for`, `ramp_for`, `ramp_from_percent` and `ignore`";
-const RECORD: &str = "`token`, `outcome`, `class` and `worker`";
+const RECORD: &str = "`token`, `outcome`, `class`, `took` and `worker`";
+/// The share of slow calls that trips a breaker, if only `slow_after` is given.
+const SLOW_PERCENT: u8 = 50;
 /// A time that cannot be 0, and one that can.
 const TIME: RangeInclusive<u64> = limits::BREAKER_MS_MIN..=limits::BREAKER_MS_MAX;
 const TIME_OR_NONE: RangeInclusive<u64> = 0..=limits::BREAKER_MS_MAX;
@@ -34,11 +37,14 @@ pub fn put(headers: &HeaderMap, breaker: BreakerName<'_>, body: &[u8]) -> Result
     check_head(headers, "the request replaces the settings, so repeating it is safe without a key")?;
     let mut settings = BreakerSettings::default();
     let (mut calls_min, mut open_ms_max, mut probes_at_once) = (None, None, None);
+    let (mut slow_ms, mut slow_percent) = (None, None);
     let mut reader = Reader::new(body)?;
     read_object(&mut reader, SETTINGS, |name, reader| {
         match name {
             "window" => settings.window = read_window(reader)?.unwrap_or(settings.window),
             "calls_min" => calls_min = read_u32(reader, 1..=limits::BREAKER_CALLS_MAX)?,
+            "slow_after" => slow_ms = read_duration_in(reader, TIME)?,
+            "slow_percent" => slow_percent = read_number_in(reader, 1..=100)?.map(|percent| percent as u8),
             "open_for_max" => open_ms_max = read_duration_in(reader, TIME)?,
             "probes_at_once" => probes_at_once = read_u32(reader, 1..=limits::BREAKER_PROBES_MAX)?,
             name => return read_member(name, reader, &mut settings),
@@ -52,6 +58,11 @@ pub fn put(headers: &HeaderMap, breaker: BreakerName<'_>, body: &[u8]) -> Result
             return Err(invalid("the window never holds that many calls").member("calls_min"));
         }
     }
+    if slow_ms.is_none() && slow_percent.is_some() {
+        return Err(missing("slow_after"));
+    }
+    settings.slow =
+        slow_ms.map(|after_ms| SlowCalls { after_ms, percent: slow_percent.unwrap_or(SLOW_PERCENT) });
     settings.calls_min = calls_min.unwrap_or(settings.calls_min);
     settings.open_ms_max = open_ms_max.unwrap_or_else(|| settings.open_ms_max.max(settings.open_ms));
     if settings.open_ms_max < settings.open_ms {
@@ -159,7 +170,7 @@ pub fn record(headers: &HeaderMap, breaker: BreakerName<'_>, body: &[u8]) -> Res
     let breaker = breaker.into_owned();
     let (mut one, mut records) = (OneRecord::default(), None);
     let mut reader = Reader::new(body)?;
-    let known = "`token`, `outcome`, `class` and `worker`, or `records`";
+    let known = "`token`, `outcome`, `class`, `took` and `worker`, or `records`";
     read_object(&mut reader, known, |name, reader| {
         if name != "records" {
             return one.read(name, reader);
@@ -194,6 +205,7 @@ struct OneRecord {
     permit: Option<BreakerPermit>,
     outcome: Option<CallOutcome<'static>>,
     class: Option<String>,
+    took_ms: Option<u64>,
     worker: String,
 }
 
@@ -215,6 +227,7 @@ impl OneRecord {
                 });
             }
             "class" => self.class = read_label(reader)?.map(Cow::into_owned),
+            "took" => self.took_ms = read_duration_in(reader, TIME_OR_NONE)?,
             "worker" => self.worker = read_label(reader)?.unwrap_or_default().into_owned(),
             _ => return Ok(Known::No),
         }
@@ -227,13 +240,18 @@ impl OneRecord {
             let why = format!("this is not a token of the breaker `{breaker}`");
             return Err(invalid(why).member("token"));
         }
+        let took_ms = self.took_ms;
         let outcome = match (self.outcome.ok_or_else(|| missing("outcome"))?, self.class) {
             (CallOutcome::Failed { .. }, class) => {
                 CallOutcome::Failed { class: class.unwrap_or_default().into() }
             }
             (_, Some(_)) => return Err(invalid("only a failure has a class").member("class")),
+            (CallOutcome::Ok, None) => {
+                took_ms.map_or(CallOutcome::Ok, |took_ms| CallOutcome::OkIn { took_ms })
+            }
             (outcome, None) => outcome,
         };
+        // The time of a failure, or of a call that says nothing, decides nothing: it may be sent, and is not kept.
         Ok(BreakerRecord { permit, worker: self.worker.into(), outcome })
     }
 }
@@ -324,6 +342,10 @@ pub(crate) fn write_members(out: &mut Vec<u8>, settings: &BreakerSettings) {
     };
     number(out, "calls_min", Some(settings.calls_min.into()));
     number(out, "failure_percent", Some(settings.failure_percent.unwrap_or(0).into()));
+    if let Some(SlowCalls { after_ms, percent }) = settings.slow {
+        duration(out, "slow_after", after_ms);
+        number(out, "slow_percent", Some(percent.into()));
+    }
     number(out, "consecutive_failures", settings.consecutive_failures.map(Into::into));
     number(out, "workers_min", Some(settings.workers_min.into()));
     duration(out, "workers_within", settings.workers_within_ms);
@@ -373,13 +395,18 @@ mod tests {
         let read = settings(r#"{"open_for":"5m","failure_percent":0,"ignore":["E"]}"#).unwrap();
         assert_eq!((read.open_ms, read.open_ms_max), (300_000, 300_000));
         assert_eq!((read.failure_percent, &read.ignore[..]), (None, &["E".to_owned()][..]));
+        let read = settings(r#"{"slow_after":"2s"}"#).unwrap();
+        assert_eq!(read.slow, Some(SlowCalls { after_ms: 2_000, percent: 50 }));
         let read = settings(r#"{"window":{"time":"10s"},"calls_min":1000}"#).unwrap();
         assert_eq!((read.window, read.calls_min), (BreakerWindow::Time(10_000), 1_000));
     }
 
     #[test]
     fn settings_can_be_read_as_they_are_written() {
-        for body in ["{}", r#"{"window":{"time":"10s"},"consecutive_failures":3,"ignore":["a","b"]}"#] {
+        for body in [
+            "{}",
+            r#"{"window":{"time":"10s"},"slow_after":"800ms","consecutive_failures":3,"ignore":["a","b"]}"#,
+        ] {
             let read = settings(body).unwrap();
             let mut out = b"{".to_vec();
             write_members(&mut out, &read);
@@ -409,7 +436,10 @@ mod tests {
             (r#"{"probe_success_percent":0}"#, "probe_success_percent"),
             (r#"{"ramp_from_percent":0}"#, "ramp_from_percent"),
             (r#"{"ignore":["a\nb"]}"#, "ignore[0]"),
-            (r#"{"slow_percent":5}"#, "slow_percent"),
+            (r#"{"slow_percent":5}"#, "slow_after"),
+            (r#"{"slow_after":"1s","slow_percent":0}"#, "slow_percent"),
+            (r#"{"slow_after":"0s"}"#, "slow_after"),
+            (r#"{"slow_part":5}"#, "slow_part"),
         ] {
             let problem = settings(body).expect_err(body);
             let json: serde_json::Value = serde_json::from_slice(&problem.to_bytes()).unwrap();
@@ -427,8 +457,17 @@ mod tests {
         assert_eq!(read_one.unwrap(), [BreakerRecord { permit: token, worker: "w".into(), outcome: failed }]);
         let many = format!(r#"{{"records":[{{"token":"{token}","outcome":"ok"}}]}}"#);
         assert_eq!(read(&many).unwrap().len(), 1);
+        for (outcome, took, wanted) in [
+            ("ok", "1200ms", CallOutcome::OkIn { took_ms: 1_200 }),
+            ("failed", "1s", CallOutcome::Failed { class: "".into() }),
+            ("ignored", "1s", CallOutcome::Ignored),
+        ] {
+            let body = format!(r#"{{"token":"{token}","outcome":"{outcome}","took":"{took}"}}"#);
+            assert_eq!(read(&body).unwrap()[0].outcome, wanted);
+        }
         for (body, member) in [
             ("{}".to_owned(), "token"),
+            (format!(r#"{{"token":"{token}","outcome":"ok","took":"400d"}}"#), "took"),
             (format!(r#"{{"token":"{token}"}}"#), "outcome"),
             (format!(r#"{{"token":"{other}","outcome":"ok"}}"#), "token"),
             (r#"{"token":"7","outcome":"ok"}"#.to_owned(), "token"),

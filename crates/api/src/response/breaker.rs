@@ -24,6 +24,7 @@ pub struct Breaker<'a> {
     pub opened: u64,
     pub calls: u64,
     pub failures: u64,
+    pub slow: u64,
     pub consecutive_failures: u32,
     pub probes: u32,
     pub failure: Option<Failure<'a>>,
@@ -123,6 +124,9 @@ pub fn write_breaker<'a>(
     write_number(out, "opened", breaker.opened);
     write_number(out, "calls", breaker.calls);
     write_number(out, "failures", breaker.failures);
+    if breaker.settings.slow.is_some() {
+        write_number(out, "slow", breaker.slow);
+    }
     write_number(out, "failures_in_a_row", breaker.consecutive_failures.into());
     write_number(out, "probing", breaker.probes.into());
     if let Some(failure) = breaker.failure {
@@ -203,6 +207,7 @@ mod tests {
             opened: 1,
             calls: 0,
             failures: 0,
+            slow: 0,
             consecutive_failures: 0,
             probes: 0,
             failure: Some(failure),

@@ -14,6 +14,8 @@ pub struct Reaction<'a> {
     pub cursor: Cursor,
     /// The end of what it follows.
     pub visible: Cursor,
+    /// How many events lie between the two.
+    pub behind_events: u64,
     /// How many tasks it has enqueued.
     pub tasks: u64,
     /// Why its next task cannot be enqueued, if it cannot.
@@ -40,6 +42,8 @@ impl Reaction<'_> {
         };
         out.extend_from_slice(b",\"behind\":");
         write_duration(out, behind_ms);
+        out.extend_from_slice(b",\"behind_events\":");
+        json::write_number(out, if is_behind { self.behind_events } else { 0 });
         out.extend_from_slice(b",\"tasks\":");
         json::write_number(out, self.tasks);
         if let Some(why) = self.blocked_on {
@@ -248,6 +252,7 @@ mod tests {
                 settings: &settings,
                 cursor: cursor(at),
                 visible: cursor(5_000),
+                behind_events: 9,
                 tasks: 3,
                 blocked_on,
             };
@@ -257,7 +262,9 @@ mod tests {
             let reaction = &json["reactions"][0];
             assert_eq!(reaction["tasks"], 3);
             assert_eq!(reaction["cursor"].as_str().map(str::len), Some(20));
-            (reaction["state"].as_str().unwrap().to_owned(), reaction["behind"].as_str().unwrap().to_owned())
+            let behind = reaction["behind"].as_str().unwrap();
+            assert_eq!(reaction["behind_events"], if behind == "0s" { 0 } else { 9 });
+            (reaction["state"].as_str().unwrap().to_owned(), behind.to_owned())
         };
         for (paused, at, blocked_on, state, behind) in [
             (false, 5_000, None, "current", "0s"),

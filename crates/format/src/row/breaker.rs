@@ -91,6 +91,8 @@ pub enum BreakerCalls {
         calls: u32,
         /// One bit for each place.
         failed: Vec<u64>,
+        /// The same of calls that were slow; empty if none was.
+        slow: Vec<u64>,
     },
     Time {
         bucket_nanos: u64,
@@ -98,6 +100,8 @@ pub enum BreakerCalls {
         newest: u64,
         /// Calls and failures.
         buckets: Vec<(u64, u64)>,
+        /// Slow calls, by bucket; empty if none was.
+        slow: Vec<u64>,
     },
 }
 
@@ -127,11 +131,14 @@ mod tag {
 
     pub(super) const CALLS: u8 = 1;
     pub(super) const TIME: u8 = 2;
+    pub(super) const CALLS_SLOW: u8 = 3;
+    pub(super) const TIME_SLOW: u8 = 4;
 }
 
 /// The smallest encodings of what lists hold.
 const PAIR_BYTES_MIN: usize = 2;
 const WORD_BYTES: usize = 8;
+const NUMBER_BYTES_MIN: usize = 1;
 const WORKER_BYTES_MIN: usize = 4;
 
 impl BreakerRow {
@@ -254,18 +261,18 @@ fn get_pairs(reader: &mut Reader<'_>) -> Result<Vec<(u32, u64)>, FormatError> {
 impl BreakerCalls {
     fn put(&self, writer: &mut Writer<'_>) {
         match self {
-            Self::Count { length, next, calls, failed } => {
-                writer.u8(tag::CALLS);
+            Self::Count { length, next, calls, failed, slow } => {
+                writer.u8(if slow.is_empty() { tag::CALLS } else { tag::CALLS_SLOW });
                 writer.varint(u64::from(*length));
                 writer.varint(u64::from(*next));
                 writer.varint(u64::from(*calls));
-                writer.varint(failed.len() as u64);
-                for word in failed {
-                    writer.u64(*word);
+                put_words(writer, failed);
+                if !slow.is_empty() {
+                    put_words(writer, slow);
                 }
             }
-            Self::Time { bucket_nanos, newest, buckets } => {
-                writer.u8(tag::TIME);
+            Self::Time { bucket_nanos, newest, buckets, slow } => {
+                writer.u8(if slow.is_empty() { tag::TIME } else { tag::TIME_SLOW });
                 writer.varint(*bucket_nanos);
                 writer.varint(*newest);
                 writer.varint(buckets.len() as u64);
@@ -273,33 +280,59 @@ impl BreakerCalls {
                     writer.varint(*calls);
                     writer.varint(*failures);
                 }
+                if !slow.is_empty() {
+                    writer.varint(slow.len() as u64);
+                    for calls in slow {
+                        writer.varint(*calls);
+                    }
+                }
             }
         }
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
-        match reader.u8()? {
-            tag::CALLS => {
+        let kind = reader.u8()?;
+        match kind {
+            tag::CALLS | tag::CALLS_SLOW => {
                 let (length, next, calls) = (get_u32(reader)?, get_u32(reader)?, get_u32(reader)?);
-                let count = reader.count(WORD_BYTES)?;
-                let mut failed = Vec::with_capacity(count.min(16));
-                for _ in 0..count {
-                    failed.push(reader.u64()?);
-                }
-                Ok(Self::Count { length, next, calls, failed })
+                let failed = get_words(reader)?;
+                let slow = if kind == tag::CALLS_SLOW { get_words(reader)? } else { Vec::new() };
+                Ok(Self::Count { length, next, calls, failed, slow })
             }
-            tag::TIME => {
+            tag::TIME | tag::TIME_SLOW => {
                 let (bucket_nanos, newest) = (reader.varint()?, reader.varint()?);
                 let count = reader.count(PAIR_BYTES_MIN)?;
                 let mut buckets = Vec::with_capacity(count.min(16));
                 for _ in 0..count {
                     buckets.push((reader.varint()?, reader.varint()?));
                 }
-                Ok(Self::Time { bucket_nanos, newest, buckets })
+                let mut slow = Vec::new();
+                if kind == tag::TIME_SLOW {
+                    for _ in 0..reader.count(NUMBER_BYTES_MIN)? {
+                        slow.push(reader.varint()?);
+                    }
+                }
+                Ok(Self::Time { bucket_nanos, newest, buckets, slow })
             }
             other => Err(FormatError::invalid("window of a breaker", u64::from(other))),
         }
     }
+}
+
+fn put_words(writer: &mut Writer<'_>, words: &[u64]) {
+    writer.varint(words.len() as u64);
+    for word in words {
+        writer.u64(*word);
+    }
+}
+
+fn get_words(reader: &mut Reader<'_>) -> Result<Vec<u64>, FormatError> {
+    let count = reader.count(WORD_BYTES)?;
+    let mut words = Vec::with_capacity(count.min(16));
+    for _ in 0..count {
+        words.push(reader.u64()?);
+    }
+    Ok(words)
 }
 
 /// How many breakers there are, by state, and how often one has opened.

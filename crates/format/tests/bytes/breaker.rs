@@ -11,10 +11,12 @@ use model::{
     AskBreaker, Behaviour, BreakerCircuit, BreakerDecision, BreakerForced, BreakerName, BreakerPermit,
     BreakerReason, BreakerRecord, BreakerRecorded, BreakerSettings, BreakerWindow, CallOutcome, Command,
     ControlBreaker, DeleteBreaker, Elapsed, KeyExpression, Outcome, PutBreaker, PutQueue, QueueBreaker,
-    QueueName, QueueOptions, QueueSettings, RecordBreaker, Refusal, Slot, Wall,
+    QueueName, QueueOptions, QueueSettings, RecordBreaker, Refusal, Slot, SlowCalls, Wall,
 };
 
 const SLOT: Slot = Slot(51_197);
+
+const SLOW: SlowCalls = SlowCalls { after_ms: 800, percent: 60 };
 
 fn name() -> BreakerName<'static> {
     BreakerName::new("żółw").unwrap()
@@ -61,6 +63,18 @@ pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
     ]
 }
 
+/// Those of slow calls. They came later, so they are last in the file.
+fn slow_commands() -> [(&'static str, Command<'static>); 2] {
+    let settings = BreakerSettings { slow: Some(SLOW), ..settings() };
+    let permit = BreakerPermit::new(&name(), 300, 0, u64::MAX / 3);
+    let outcome = CallOutcome::OkIn { took_ms: 1_200 };
+    let records = vec![BreakerRecord { permit, worker: "w-1".into(), outcome }];
+    [
+        ("put-breaker-slow", Command::PutBreaker(PutBreaker { breaker: name(), settings })),
+        ("record-breaker-in", Command::RecordBreaker(RecordBreaker { breaker: name(), records })),
+    ]
+}
+
 pub(crate) fn outcomes() -> Vec<(&'static str, Outcome)> {
     let rejected = |reason, retry_ms| Outcome::BreakerAsked(BreakerDecision::Rejected { reason, retry_ms });
     let recorded =
@@ -91,7 +105,13 @@ pub(crate) fn new_breaker() -> BreakerRow {
             forced: BreakerForced::No,
             generation: 0,
             since: 0,
-            calls: BreakerCalls::Count { length: 100, next: 1, calls: 1, failed: vec![0, 1 << 3] },
+            calls: BreakerCalls::Count {
+                length: 100,
+                next: 1,
+                calls: 1,
+                failed: vec![0, 1 << 3],
+                slow: Vec::new(),
+            },
             consecutive: 0,
             trips: 0,
             sources: Vec::new(),
@@ -126,6 +146,7 @@ pub(crate) fn breaker(mode: BreakerMode, forced: BreakerForced) -> BreakerRow {
                 bucket_nanos: 1_000_000_000,
                 newest: 86_400,
                 buckets: vec![(300, 2), (0, 0), (1, 1)],
+                slow: Vec::new(),
             },
             consecutive: 300,
             trips: 4,
@@ -173,13 +194,22 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("breaker-tally-key", breaker_tally_key(Slot(0)).to_vec()),
         ("breaker-tally", TALLY.encode()),
     ];
-    commands.chain(outcomes).chain(rows).chain(more).collect()
+    let slow_commands = slow_commands().map(|(name, command)| (name, entry(&command)));
+    let slow_rows = slow_breakers().map(|(name, row)| (name, row.encode()));
+    commands.chain(outcomes).chain(rows).chain(more).chain(slow_commands).chain(slow_rows).collect()
 }
 
 const TALLY: BreakerTally = BreakerTally { closed: 300, open: 2, half_open: 1, opened: 400 };
 
 fn task() -> TaskRow {
     TaskRow { call: Some((300, 400)), ..bare_task_row() }
+}
+
+/// As it is when calls were slow.
+fn slow_breaker(calls: BreakerCalls) -> BreakerRow {
+    let row = new_breaker();
+    let settings = Some(BreakerSettings { slow: Some(SLOW), ..settings() });
+    BreakerRow { settings, state: BreakerState { calls, ..row.state }, ..row }
 }
 
 fn breakers() -> [(&'static str, BreakerRow); 5] {
@@ -193,6 +223,30 @@ fn breakers() -> [(&'static str, BreakerRow); 5] {
     ]
 }
 
+fn slow_breakers() -> [(&'static str, BreakerRow); 2] {
+    [
+        (
+            "breaker-row-slow-calls",
+            slow_breaker(BreakerCalls::Count {
+                length: 100,
+                next: 7,
+                calls: 7,
+                failed: vec![1 << 3, 0],
+                slow: vec![1 << 5, 0],
+            }),
+        ),
+        (
+            "breaker-row-slow-time",
+            slow_breaker(BreakerCalls::Time {
+                bucket_nanos: 1_000_000_000,
+                newest: 86_400,
+                buckets: vec![(300, 2), (9, 0)],
+                slow: vec![200, 1],
+            }),
+        ),
+    ]
+}
+
 #[test]
 fn the_bytes_of_breakers_never_change() {
     check("breaker.hex", &samples());
@@ -201,13 +255,13 @@ fn the_bytes_of_breakers_never_change() {
 #[test]
 fn breakers_read_back_as_they_were() {
     let samples: std::collections::BTreeMap<_, _> = samples().into_iter().collect();
-    for (name, command) in commands() {
+    for (name, command) in commands().into_iter().chain(slow_commands()) {
         assert_eq!(format::entry::decode(&samples[name]).unwrap().commands, [command], "{name}");
     }
     for (name, outcome) in outcomes() {
         assert_eq!(format::outcome::decode(&samples[name]), Ok(outcome), "{name}");
     }
-    for (name, row) in breakers() {
+    for (name, row) in breakers().into_iter().chain(slow_breakers()) {
         assert_eq!(BreakerRow::decode(&samples[name]), Ok(row), "{name}");
     }
     assert_eq!(BreakerTally::decode(&TALLY.encode()), Ok(TALLY));

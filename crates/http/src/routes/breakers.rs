@@ -188,6 +188,7 @@ fn write(out: &mut Vec<u8>, name: &BreakerName<'_>, view: &BreakerView) {
         opened: view.opened,
         calls: view.calls,
         failures: view.failures,
+        slow: view.slow,
         consecutive_failures: view.consecutive_failures,
         probes: view.probes,
         failure: view.failure.as_ref().map(|failure| written::Failure {

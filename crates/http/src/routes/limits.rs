@@ -1,7 +1,8 @@
-//! `/v1/limits/{limit}`: write, read and delete a limit; and the list of limits.
+//! `/v1/limits/{limit}`: write, read and delete a limit; the list of limits; and what `/metrics` shows of them.
 
 use super::command::{refused, submit};
 use super::lists;
+use super::now::now;
 use super::parts;
 use crate::body::read_whole;
 use crate::context::Context;
@@ -19,7 +20,17 @@ use bytes::Bytes;
 use http::request;
 use http_body::Body;
 use model::{Command, DeleteLimit, LimitName, Outcome, limits};
-use shard::query;
+use runtime::ReadFailure;
+use shard::query::{self, LimitUse};
+use telemetry::{NamedLimitFigures, NamedLimits};
+
+/// How many limits `/metrics` shows.
+const SHOWN_MAX: usize = 1_000;
+/// How many limits are read at a time.
+const READ_AT_ONCE: usize = 100;
+/// How many rows of keys and of waiting tasks a scrape reads of one limit, and of all.
+const ROWS_MAX: usize = 1_000;
+const ROWS_OF_ALL_MAX: usize = 10_000;
 
 pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
 where
@@ -93,4 +104,43 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     let mut out = Vec::with_capacity(64 * found.len() + 64);
     write_limits(&mut out, found.iter().map(LimitName::as_str), next.as_deref());
     Ok(response::json(out))
+}
+
+/// Reads the figures of the first limits. There are none while the node does not read.
+pub(super) async fn figures(context: &Context) -> NamedLimits {
+    let elapsed = context.handle.elapsed();
+    let read = context.handle.read(move |snapshot| {
+        let now = now(snapshot, elapsed)?;
+        let (mut found, mut after, mut rows): (NamedLimits, _, _) = (NamedLimits::default(), None, 0);
+        loop {
+            let names = query::limits(&snapshot.state, after.as_ref(), READ_AT_ONCE)?;
+            let is_last = names.len() < READ_AT_ONCE;
+            after = names.last().cloned();
+            for name in names {
+                let rows_max = ROWS_MAX.min(ROWS_OF_ALL_MAX - rows);
+                let Some(used) = query::limit_use(&snapshot.state, &name, rows_max, now)? else { continue };
+                rows += used.rows;
+                found.cut += u64::from(used.is_cut);
+                found.limits.push(figures_of(&name, used));
+            }
+            if is_last || found.limits.len() >= SHOWN_MAX {
+                return Ok::<_, ReadFailure>(found);
+            }
+        }
+    });
+    read.await.unwrap_or_default()
+}
+
+fn figures_of(name: &LimitName<'_>, used: LimitUse) -> NamedLimitFigures {
+    NamedLimitFigures {
+        limit: name.as_str().to_owned(),
+        concurrency: used.settings.concurrency.map(u64::from),
+        rate_burst: used.settings.rate.map(|rate| rate.burst),
+        keys: used.keys,
+        running: used.running,
+        running_max: used.running_max,
+        waiting: used.waiting,
+        throttled: used.throttled,
+        rate_left_min: used.rate_left_min,
+    }
 }

@@ -1,6 +1,6 @@
 //! `/livez`, `/readyz`, `/metrics`, the identity of the store, the check of its data, and the OpenAPI document.
 
-use super::{parts, queue};
+use super::{limits, parts, queue, reactions};
 use crate::context::Context;
 use crate::response::{self, Result};
 use crate::unavailable;
@@ -11,6 +11,7 @@ use model::SlotRange;
 use runtime::{Phase, Unavailable};
 use std::sync::Arc;
 use std::time::Duration;
+use telemetry::FromState;
 use telemetry::readings::Reading;
 
 /// How long the metrics wait for a look at the state.
@@ -79,7 +80,12 @@ pub(super) async fn metrics(context: &Arc<Context>, parts: &request::Parts) -> R
 pub(crate) async fn readings(context: &Arc<Context>) -> Vec<Reading> {
     look_at_schedules(context).await;
     look_at_breakers(context).await;
-    context.metrics.read(&queue::workers::figures(context).await)
+    let from_state = FromState {
+        task_queues: queue::workers::figures(context).await,
+        limits: limits::figures(context).await,
+        reactions: reactions::figures(context).await,
+    };
+    context.metrics.read(&from_state)
 }
 
 /// Sets the metrics of schedules. If the state cannot be read soon, they stay as they were, because the other metrics

@@ -249,7 +249,7 @@ fn wrong_requests_are_refused_and_change_nothing() {
         < 400 invalid_member
           member = "calls_min"
         > PUT /v1/breakers/partner
-          {"slow_percent":5}
+          {"slow_share":5}
         < 400 unknown_member
         > PUT /v1/breakers/partner | idempotency-key: k
           {}
@@ -278,6 +278,47 @@ fn wrong_requests_are_refused_and_change_nothing() {
         > GET /v1/breakers
         < 200
           breakers.length = 0
+        "#,
+    );
+}
+
+#[test]
+fn slow_calls_trip_a_breaker_that_says_what_slow_is() {
+    let node = Node::start();
+    let mut script = Script::new(&node);
+    script.run(
+        r#"
+        > PUT /v1/breakers/partner
+          {"slow_percent":50}
+        < 400 missing_member
+          member = "slow_after"
+        > PUT /v1/breakers/partner
+          {"window":{"calls":2},"slow_after":"800ms","slow_percent":100}
+        < 200
+          settings.slow_after = "800ms"
+          settings.slow_percent = 100
+        > POST /v1/breakers/partner/permit
+        < 200
+          token = $one
+        > POST /v1/breakers/partner/permit
+        < 200
+          token = $two
+        > POST /v1/breakers/partner/record
+          {"token":"$one","outcome":"ok","took":"800ms"}
+        < 200
+          state = "closed"
+        > GET /v1/breakers/partner
+        < 200
+          calls = 1
+          failures = 0
+          slow = 1
+        > POST /v1/breakers/partner/record
+          {"records":[{"token":"$two","outcome":"ok","took":"3s"}]}
+        < 200
+          state = "open"
+        > GET /v1/breakers/another
+        < 200
+          slow = absent
         "#,
     );
 }

@@ -122,3 +122,92 @@ fn what_makes_no_sense_is_refused() {
         "#,
     );
 }
+
+/// The value of a metric; `None` if it is not shown.
+fn figure(metrics: &str, sample: &str) -> Option<u64> {
+    metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '))?.parse().ok()
+}
+
+#[test]
+fn the_metrics_say_what_a_limit_allows_and_what_its_keys_have_in_use() {
+    let node = Node::start();
+    check(
+        &node,
+        r#"
+        > PUT /v1/limits/api
+          {"concurrency":2}
+        < 200
+        > PUT /v1/limits/partner
+          {"rate":{"max":1,"per":"1d","burst":5}}
+        < 200
+        > PUT /v1/limits/gone
+          {"concurrency":1}
+        < 200
+        > DELETE /v1/limits/gone
+        < 200
+        > PUT /v1/queues/q
+          {"limits":[{"limit":"api","key":"payload.host"},{"limit":"partner","cost":2,"types":["call"]}]}
+        < 200
+        > POST /v1/queues/q/tasks | content-type: application/x-ndjson
+          {"id":"a","type":"call","payload":{"host":"x"}}
+          {"type":"t","payload":{"host":"x"}}
+          {"type":"t","payload":{"host":"x"}}
+          {"type":"t","payload":{"host":"x"}}
+          {"type":"t","payload":{"host":"y"}}
+        < 200 | content-type: application/x-ndjson
+        > POST /v1/queues/q/claims
+          {"worker":"w","max":9}
+        < 200
+          tasks.length = 3
+          tasks[0].id = "a"
+          tasks[0].token = $token
+        "#,
+    );
+    let metrics = node.get("/metrics");
+    for (sample, value) in [
+        (r#"mainstay_limit_concurrency{limit="api"}"#, Some(2)),
+        (r#"mainstay_limit_running{limit="api"}"#, Some(3)),
+        (r#"mainstay_limit_running_max{limit="api"}"#, Some(2)),
+        (r#"mainstay_limit_waiting{limit="api"}"#, Some(2)),
+        (r#"mainstay_limit_keys{limit="api"}"#, Some(2)),
+        (r#"mainstay_limit_rate_burst{limit="api"}"#, None),
+        (r#"mainstay_limit_rate_left{limit="api"}"#, None),
+        (r#"mainstay_limit_concurrency{limit="partner"}"#, None),
+        (r#"mainstay_limit_running{limit="partner"}"#, Some(1)),
+        (r#"mainstay_limit_rate_burst{limit="partner"}"#, Some(5)),
+        (r#"mainstay_limit_rate_left{limit="partner"}"#, Some(3)),
+        (r#"mainstay_limit_throttled{limit="api"}"#, Some(0)),
+        (r#"mainstay_limit_running{limit="gone"}"#, None),
+        ("mainstay_limits_cut", Some(0)),
+    ] {
+        assert_eq!(figure(metrics.text(), sample), value, "{sample}");
+    }
+}
+
+#[test]
+fn a_scrape_reads_a_bounded_number_of_the_keys_of_a_limit_and_says_that_there_are_more() {
+    let node = Node::start();
+    let json = [("content-type", "application/json")];
+    assert_eq!(node.request("PUT", "/v1/limits/api", &json, r#"{"concurrency":1}"#).status, 200);
+    let limits = r#"{"limits":[{"limit":"api","key":"payload"}]}"#;
+    assert_eq!(node.request("PUT", "/v1/queues/q", &json, limits).status, 200);
+    let claim = |tasks: Vec<String>| {
+        let lines = [("content-type", "application/x-ndjson")];
+        assert_eq!(node.request("POST", "/v1/queues/q/tasks", &lines, &tasks.join("\n")).status, 200);
+        let mut left = tasks.len();
+        while left > 0 {
+            let claimed = node.request("POST", "/v1/queues/q/claims", &json, r#"{"worker":"w","max":100}"#);
+            left -= claimed.json()["tasks"].as_array().unwrap().len();
+        }
+    };
+    let figures = || {
+        let metrics = node.get("/metrics");
+        let figure = |sample: &str| figure(metrics.text(), sample);
+        (figure(r#"mainstay_limit_keys{limit="api"}"#), figure("mainstay_limits_cut"))
+    };
+    let task = |payload: usize| format!(r#"{{"type":"t","payload":{payload}}}"#);
+    claim((0..1_000).map(task).collect());
+    assert_eq!(figures(), (Some(1_000), Some(0)));
+    claim(vec![task(1_000)]);
+    assert_eq!(figures(), (Some(1_000), Some(1)));
+}

@@ -61,6 +61,7 @@ fn each_event_that_matches_makes_a_task() {
           tasks = 2
           state = "current"
           behind = "0s"
+          behind_events = 0
           cursor = $second
         > GET /v1/reactions
         < 200
@@ -197,4 +198,54 @@ fn until(node: &Node, path: &str, holds: impl Fn(&Value) -> bool) {
         std::thread::yield_now();
     }
     panic!("{path} did not come to this: {}", node.get(path).text());
+}
+
+#[test]
+fn a_reaction_says_how_many_events_lie_before_it_also_those_that_do_not_match() {
+    let node = Node::start();
+    check(
+        &node,
+        r#"
+        > POST /v1/streams/a/events
+          {"type":"t"}
+        < 200
+          cursor = $first
+        > PUT /v1/reactions/late
+          {"queue":"q","task_type":"x","types":["t"],"from":"beginning","paused":true}
+        < 200
+        > PUT /v1/reactions/later
+          {"queue":"q","task_type":"x","from":"$first","paused":true}
+        < 200
+        > POST /v1/streams/b/events | content-type: application/cloudevents-batch+json
+          [{"specversion":"1.0","id":"1","source":"/s","type":"t"},{"specversion":"1.0","id":"2","source":"/s","type":"u"}]
+        < 200
+        > GET /v1/reactions/late
+        < 200
+          state = "paused"
+          behind_events = 3
+        > GET /v1/reactions
+        < 200
+          reactions[0].behind_events = 3
+          reactions[1].behind_events = 2
+        "#,
+    );
+    assert!(!node.get("/metrics").text().contains("mainstay_reaction_behind_events{"), "both are paused");
+    check(
+        &node,
+        r#"
+        > PUT /v1/queues/q
+          {"backlog_max":1}
+        < 200
+        > PUT /v1/reactions/late
+          {"queue":"q","task_type":"x","types":["t"]}
+        < 200
+        > POST /v1/queues/q/claims
+          {"worker":"w","max":9,"wait":"20s"}
+        < 200
+          tasks.length = 1
+        "#,
+    );
+    // Its queue is full after the first event, so two are left.
+    let sample = r#"mainstay_reaction_behind_events{reaction="late"} 2"#;
+    assert!(node.get("/metrics").text().lines().any(|line| line == sample));
 }

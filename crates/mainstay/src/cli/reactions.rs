@@ -117,6 +117,7 @@ fn show(global: &Global, reactions: &[ReactionInfo]) -> Result {
         ("QUEUE", Align::Left),
         ("STATE", Align::Left),
         ("BEHIND", Align::Right),
+        ("EVENTS", Align::Right),
         ("TASKS", Align::Right),
     ];
     print_list(global.output, reactions, &columns, |table, info| {
@@ -131,6 +132,7 @@ fn show(global: &Global, reactions: &[ReactionInfo]) -> Result {
             settings.queue.clone(),
             state,
             info.behind.clone(),
+            info.behind_events.to_string(),
             info.tasks.to_string(),
         ])
     })

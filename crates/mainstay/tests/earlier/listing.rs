@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 /// What depends on the moment of reading, or on the version that reads: times that are left or have passed, how far a
 /// reaction has looked, and the rules of time zones.
-const PASSING: [&str; 11] = [
+const PASSING: [&str; 12] = [
     "expires_in",
     "remaining_ms",
     "runs_in",
@@ -18,6 +18,7 @@ const PASSING: [&str; 11] = [
     "oldest_ready_age",
     "last_used",
     "behind",
+    "behind_events",
     "tzdata",
     "version",
 ];

@@ -1,9 +1,10 @@
 //! Record the outcomes of calls.
 //!
-//! *Each permit's outcome counts once. It counts only while the breaker is as it was when the call was admitted: what was
-//! under way before a trip decides nothing after it.* A failure of a class that the settings ignore counts neither as a
-//! failure nor as a success. If the settings ask for failures of several workers, those of one alone do not trip the
-//! breaker, however many they are.
+//! *Each permit's outcome counts once. It counts only while the breaker is as it was when the call was admitted: what
+//! was under way before a trip decides nothing after it.* A failure of a class that the settings ignore counts
+//! neither as a failure nor as a success. A success that took as long as the settings say counts as slow: a share of
+//! these trips the breaker too, and a slow probe has failed. If the settings ask for failures of several workers,
+//! those of one alone do not trip the breaker, however many they are.
 
 use super::recent::Recent;
 use super::{Breaker, Change, tasks, time};
@@ -70,8 +71,11 @@ impl Breaker {
 
     fn call(&self, outcome: &CallOutcome<'_>) -> Call {
         let ignored = self.row.settings.iter().flat_map(|settings| &settings.ignore);
+        let slow = self.row.settings.as_ref().and_then(|settings| settings.slow);
         match outcome {
             CallOutcome::Ok => Call::Success,
+            CallOutcome::OkIn { took_ms } if slow.is_some_and(|slow| *took_ms >= slow.after_ms) => Call::Slow,
+            CallOutcome::OkIn { .. } => Call::Success,
             CallOutcome::Failed { class } if ignored.into_iter().any(|other| other == class) => Call::Neutral,
             CallOutcome::Failed { .. } => Call::Failure,
             CallOutcome::Ignored => Call::Neutral,

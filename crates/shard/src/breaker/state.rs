@@ -1,5 +1,7 @@
 //! The library's configuration and state, from and to what is stored.
 
+use alloc::vec::Vec;
+use core::iter::repeat;
 use core::time::Duration;
 use format::row::{BreakerCalls, BreakerMode, BreakerState};
 use mainstay_resilience::Time;
@@ -20,6 +22,8 @@ pub(super) fn config(settings: &BreakerSettings) -> Config {
         })
         .calls_min(settings.calls_min)
         .failure_percent(settings.failure_percent)
+        .slow_percent(settings.slow.map(|slow| slow.percent))
+        .slow_after(settings.slow.map(|slow| ms(slow.after_ms)))
         .consecutive_failures(settings.consecutive_failures)
         .sources_min(settings.workers_min)
         .sources_within(ms(settings.workers_within_ms))
@@ -37,9 +41,8 @@ pub(super) fn config(settings: &BreakerSettings) -> Config {
 
 pub(super) fn save(state: &State) -> BreakerState {
     let saved = state.save();
-    let pairs = |pairs: alloc::vec::Vec<(u32, Time)>| {
-        pairs.into_iter().map(|(number, time)| (number, time.as_nanos())).collect()
-    };
+    let pairs =
+        |pairs: Vec<(u32, Time)>| pairs.into_iter().map(|(number, time)| (number, time.as_nanos())).collect();
     BreakerState {
         mode: match saved.mode {
             Mode::Closed => BreakerMode::Closed,
@@ -55,13 +58,13 @@ pub(super) fn save(state: &State) -> BreakerState {
         generation: saved.generation,
         since: saved.since.as_nanos(),
         calls: match saved.calls {
-            // No outcome is ever slow.
-            SavedCalls::Count { length, next, calls, failed, slow: _ } => {
-                BreakerCalls::Count { length, next, calls, failed }
+            SavedCalls::Count { length, next, calls, failed, slow } => {
+                BreakerCalls::Count { length, next, calls, failed, slow: if_any(slow) }
             }
             SavedCalls::Time { bucket_nanos, newest, buckets } => BreakerCalls::Time {
                 bucket_nanos,
                 newest,
+                slow: if_any(buckets.iter().map(|bucket| bucket.slow).collect()),
                 buckets: buckets.into_iter().map(|bucket| (bucket.calls, bucket.failures)).collect(),
             },
         },
@@ -73,6 +76,11 @@ pub(super) fn save(state: &State) -> BreakerState {
         probes_succeeded: saved.probes_succeeded,
         probes_failed: saved.probes_failed,
     }
+}
+
+/// Nothing, if all of it is 0: the row of a breaker whose calls are never slow does not grow.
+fn if_any(slow: Vec<u64>) -> Vec<u64> {
+    if slow.iter().all(|slow| *slow == 0) { Vec::new() } else { slow }
 }
 
 pub(super) fn restore(state: &BreakerState) -> State {
@@ -94,19 +102,20 @@ pub(super) fn restore(state: &BreakerState) -> State {
         generation: state.generation,
         since: Time::from_nanos(state.since),
         calls: match &state.calls {
-            BreakerCalls::Count { length, next, calls, failed } => SavedCalls::Count {
+            BreakerCalls::Count { length, next, calls, failed, slow } => SavedCalls::Count {
                 length: *length,
                 next: *next,
                 calls: *calls,
                 failed: failed.clone(),
-                slow: alloc::vec::Vec::new(),
+                slow: slow.clone(),
             },
-            BreakerCalls::Time { bucket_nanos, newest, buckets } => SavedCalls::Time {
+            BreakerCalls::Time { bucket_nanos, newest, buckets, slow } => SavedCalls::Time {
                 bucket_nanos: *bucket_nanos,
                 newest: *newest,
                 buckets: buckets
                     .iter()
-                    .map(|(calls, failures)| Tally { calls: *calls, failures: *failures, slow: 0 })
+                    .zip(slow.iter().copied().chain(repeat(0)))
+                    .map(|((calls, failures), slow)| Tally { calls: *calls, failures: *failures, slow })
                     .collect(),
             },
         },

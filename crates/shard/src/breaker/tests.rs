@@ -1,9 +1,10 @@
 //! Tables of cases for breakers. A script is a list of lines:
 //!
 //! ```text
-//! put row=2 workers=2 window=4 min=2 share=50 open=100 max=400 probes=2 at-once=2 probe=50 ramp=0 ignore=E
+//! put row=2 workers=2 window=4 min=2 share=50 open=100 max=400 probes=2 at-once=2 probe=50 ramp=0 ignore=E slow=80 slow-share=50
 //! ask a                       ask for a permit that the script calls a
 //! ok a | failed a E | ignored a      record the outcome of a; "by w" says who made the call
+//! ok-in a 80                  a success that took 80 ms
 //! open | close | auto | delete
 //! wait 50
 //! ```
@@ -20,7 +21,7 @@ use alloc::vec::Vec;
 use model::{
     AskBreaker, BreakerDecision, BreakerForced, BreakerName, BreakerPermit, BreakerRecord, BreakerSettings,
     BreakerWindow, CallOutcome, Command, ControlBreaker, DeleteBreaker, Effect, Outcome, PutBreaker,
-    RecordBreaker,
+    RecordBreaker, SlowCalls,
 };
 
 fn name() -> BreakerName<'static> {
@@ -112,6 +113,7 @@ impl Script {
     fn record(&mut self, verb: &str, called: &str, class: &str, worker: &str) -> String {
         let outcome = match verb {
             "ok" => CallOutcome::Ok,
+            "ok-in" => CallOutcome::OkIn { took_ms: class.parse().unwrap() },
             "failed" => CallOutcome::Failed { class: Cow::Owned(class.to_string()) },
             "ignored" => CallOutcome::Ignored,
             other => panic!("{other} is not a line"),
@@ -145,6 +147,10 @@ pub(super) fn settings(words: &[&str]) -> BreakerSettings {
             "window" => settings.window = BreakerWindow::Calls(number),
             "min" => settings.calls_min = number,
             "share" => settings.failure_percent = Some(number as u8),
+            "slow" => settings.slow = Some(SlowCalls { after_ms: ms, percent: 50 }),
+            "slow-share" => {
+                settings.slow = settings.slow.map(|slow| SlowCalls { percent: number as u8, ..slow });
+            }
             "open" => settings.open_ms = ms,
             "max" => settings.open_ms_max = ms,
             "probes" => settings.probes = number,
@@ -225,6 +231,47 @@ fn an_outcome_from_before_a_transition_is_stale() {
         (&format!("{TWO}; ask x; ask a; ask b; failed a; failed b; wait 100; ask c"), "ok x", "stale"),
         (&format!("{TWO}; ask a; open; auto"), "failed a", "stale"),
     ]);
+}
+
+#[test]
+fn a_share_of_slow_calls_trips_it_and_a_slow_probe_has_failed() {
+    let four = "put window=4 min=4 share=0 slow=80 open=100 probes=1; ask a; ask b; ask c; ask d";
+    let tripped = format!("{four}; ok-in a 80; ok-in b 79; ok c; ok-in d 900");
+    check(&[
+        (&format!("{four}; ok-in a 80; ok-in b 79; ok c; ok-in d 79"), "ask e", "admitted"),
+        (&tripped, "ask e", "open for 100"),
+        (&format!("{tripped}; wait 100; ask e; ok-in e 80"), "ask f", "open for 200"),
+        (&format!("{tripped}; wait 100; ask e; ok-in e 79"), "ask f", "admitted"),
+        (
+            &format!("{four}; put window=4 min=4; ok-in a 80; ok-in b 80; ok-in c 80; ok-in d 80"),
+            "ask e",
+            "admitted",
+        ),
+        (
+            &format!("{four}; ok-in a 80; ok-in b 80; ok-in c 80; put window=4 min=4; ok-in d 80"),
+            "ask e",
+            "admitted",
+        ),
+    ]);
+    let mut script = Script::default();
+    script.run(&format!("{four}; ok-in a 80; ok b"));
+    let view = query::breaker(&script.store.rows, &name(), script.store.elapsed).unwrap();
+    assert_eq!((view.calls, view.failures, view.slow), (2, 0, 1));
+}
+
+#[test]
+fn slow_calls_of_a_time_are_forgotten_with_it() {
+    let mut script = Script::default();
+    let settings = BreakerSettings {
+        window: BreakerWindow::Time(1_000),
+        slow: Some(SlowCalls { after_ms: 80, percent: 100 }),
+        ..settings(&["min=2"])
+    };
+    script.apply(Command::PutBreaker(PutBreaker { breaker: name(), settings }));
+    script.run("ask a; ask b; ask c; ok-in a 80; wait 1000; ok-in b 80");
+    assert_eq!(script.shown(), "closed", "the first is forgotten");
+    script.run("ok-in c 80");
+    assert_eq!(script.shown(), "open");
 }
 
 #[test]

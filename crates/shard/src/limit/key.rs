@@ -162,6 +162,13 @@ impl LimitKey {
     }
 }
 
+/// What the tasks of a key may cost now. What is there again in part does not count.
+pub(crate) fn rate_left(rate: Rate, refilled_us: u64, now: Elapsed) -> u64 {
+    let refills = u128::from(refilled_us.saturating_sub(micros(now))) * u128::from(rate.cost_max);
+    let used = refills.div_ceil(u128::from(rate.per_ms.max(1)) * 1_000);
+    rate.burst.saturating_sub(u64::try_from(used).unwrap_or(u64::MAX))
+}
+
 /// When a task of this cost can begin.
 fn opens_at(rate: Rate, cost: u32, refilled_us: u64) -> Elapsed {
     let cost_us = used_us(rate, u64::from(cost));

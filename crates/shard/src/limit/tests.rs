@@ -14,7 +14,7 @@
 //! tick 50                                time passes, and the node does what is due
 //! ```
 
-use crate::query::{self, BlockedOn, Closed};
+use crate::query::{self, BlockedOn, Closed, LimitUse};
 use crate::testing::{Store, play};
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
@@ -236,6 +236,11 @@ impl Script {
         keys.join(" ")
     }
 
+    /// What a limit has in use, as far as this many rows say.
+    fn used(&self, name: &str, rows_max: usize) -> LimitUse {
+        query::limit_use(&self.store.rows, &limit(name), rows_max, self.store.elapsed).unwrap().unwrap()
+    }
+
     /// How many tasks of a queue were announced by the last entry.
     pub(crate) fn announced(&self, name: &str) -> u32 {
         let announced = self.store.applied.effects.iter().map(|effect| match effect {
@@ -305,6 +310,43 @@ fn however_a_claim_ends_the_next_task_of_its_key_can_be_claimed() {
         assert!(claimed.split(' ').any(|task| task == next), "{end}: {claimed:?}");
         assert!(script.running("api").contains("x=1"), "{end}: {}", script.running("api"));
     }
+}
+
+#[test]
+fn the_use_of_a_limit_is_the_sum_over_its_keys_as_far_as_they_were_read() {
+    let mut script = Script::default();
+    script.run("limit api 2; set q api:payload.host; set r api:payload.host; add q a host x; add q b host x");
+    script.run("add q c host x; add q d host x; add r e host x; add q f host y; claim q 9; claim r 9");
+    let used = script.used("api", 6);
+    assert_eq!((used.keys, used.running, used.running_max), (2, 3, 2), "a and b of x, f of y");
+    assert_eq!((used.waiting, used.throttled, used.rate_left_min), (3, 0, None), "c, d and e");
+    // Two keys, a list for each queue, and a cohort in each.
+    assert_eq!((used.rows, used.is_cut), (6, false));
+    for rows_max in 0..6 {
+        let used = script.used("api", rows_max);
+        assert_eq!((used.rows, used.is_cut), (rows_max, true));
+    }
+    script.run("throttle a api 50 x");
+    assert_eq!((script.used("api", 9).throttled, script.used("api", 9).running), (1, 2));
+    script.run("tick 50");
+    assert_eq!(script.used("api", 9).throttled, 0);
+    let missing = query::limit_use(&script.store.rows, &limit("none"), 9, script.store.elapsed);
+    assert_eq!(missing.unwrap(), None);
+}
+
+#[test]
+fn the_use_of_a_rate_is_what_still_fits_in_the_key_that_has_least_left() {
+    let mut script = Script::default();
+    script.run("rate api 2/1000 burst 4; set q api:payload.host");
+    assert_eq!(script.used("api", 9).rate_left_min, Some(4), "no key is in use");
+    script.run("add q a host x; add q b host x; add q c host x; add q d host y; claim q 9");
+    assert_eq!(script.used("api", 9).rate_left_min, Some(1));
+    script.run("tick 499");
+    assert_eq!(script.used("api", 9).rate_left_min, Some(1));
+    script.run("tick 1");
+    assert_eq!(script.used("api", 9).rate_left_min, Some(2));
+    script.run("rate api 2/1000 burst 1");
+    assert_eq!(script.used("api", 9).rate_left_min, Some(0), "less than nothing is nothing");
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub struct BreakerView {
     /// What the window holds.
     pub calls: u64,
     pub failures: u64,
+    pub slow: u64,
     pub consecutive_failures: u32,
     pub probes: u32,
     /// When the first of the probes is given up.
@@ -123,6 +124,7 @@ pub fn breaker(view: &impl View, name: &BreakerName<'_>, now: Elapsed) -> Result
         opened: row.opened,
         calls: window.calls,
         failures: window.failures,
+        slow: window.slow,
         consecutive_failures,
         probes: probes_under_way,
         probe_ms,

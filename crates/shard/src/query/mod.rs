@@ -12,6 +12,7 @@
 //! | [`value`], [`values`] | one value's content and revision, and the list of values |
 //! | [`execution`] | whether the work under a key is in progress or done |
 //! | [`limit`], [`limits`] | one limit and what its keys have in use, and the list of limits |
+//! | [`limit_use`] | what a limit has in use, in numbers |
 //! | [`breaker`], [`breakers`] | one breaker, and the list of breakers |
 //! | [`breaker_tally`] | how many breakers there are, by state |
 //! | [`breaker_permit`] | whether a breaker admits a call |
@@ -34,6 +35,7 @@ mod found;
 mod group;
 mod lease;
 mod limit;
+mod limit_use;
 mod live;
 mod names;
 mod page;
@@ -58,6 +60,7 @@ pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, t
 pub use group::{FollowerView, GroupCounts, GroupState, GroupView, MemberTask, MemberView, group, group_key};
 pub use lease::{HeldBy, LeaseState, Turn, lease, leases, turn};
 pub use limit::{LimitKeyView, LimitView, limit, limits};
+pub use limit_use::{LimitUse, limit_use};
 pub use live::{Liveness, first_kept, is_live};
 pub use names::Names;
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};

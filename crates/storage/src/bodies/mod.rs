@@ -35,7 +35,7 @@ pub use compaction::{Compacted, Compaction};
 pub use copy::{CopyKind, SegmentCopy, SegmentSummary};
 pub use error::BodyError;
 pub use pinned::{PinnedBodies, PinnedFile, PinnedFiles, PinnedSegment};
-pub use reader::{BodyPage, BodyReader};
+pub use reader::{BodyCount, BodyPage, BodyReader};
 pub use recovery::CheckedBodies;
 pub use roll::BodyPreparer;
 pub use sync::{BodySync, BodyWrite};

@@ -15,6 +15,12 @@ pub struct BreakerSettings {
     /// The share of failed calls that trips it; 0 for none. The default is 50.
     #[schema(minimum = 0, maximum = 100)]
     pub failure_percent: Option<u8>,
+    /// Successes that take at least this long count as slow. The default is that none does.
+    #[schema(example = "800ms")]
+    pub slow_after: Option<String>,
+    /// The share of slow calls that trips it. The default is 50; it needs `slow_after`.
+    #[schema(minimum = 1, maximum = 100)]
+    pub slow_percent: Option<u8>,
     /// Failures in a row that trip it, whatever `calls_min` is.
     #[schema(minimum = 1, maximum = 1_000)]
     pub consecutive_failures: Option<u32>,
@@ -86,6 +92,8 @@ pub struct Breaker {
     pub calls: u64,
     /// How many of them failed.
     pub failures: u64,
+    /// How many of them were slow; absent unless the settings say what slow is.
+    pub slow: Option<u64>,
     pub failures_in_a_row: u64,
     /// Probes that run.
     pub probing: u64,
@@ -180,6 +188,9 @@ pub struct BreakerRecords {
     pub outcome: Option<CallOutcome>,
     /// The kind of failure.
     pub class: Option<String>,
+    /// How long a call took that was `ok`.
+    #[schema(example = "120ms")]
+    pub took: Option<String>,
     /// Who made the call: a name for its process.
     pub worker: Option<String>,
     /// At most 1,000 outcomes, instead of the members above.
@@ -193,6 +204,8 @@ pub struct BreakerRecord {
     pub token: String,
     pub outcome: CallOutcome,
     pub class: Option<String>,
+    #[schema(example = "120ms")]
+    pub took: Option<String>,
     pub worker: Option<String>,
 }
 

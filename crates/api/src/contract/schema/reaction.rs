@@ -83,6 +83,9 @@ pub struct Reaction {
     pub state: ReactionState,
     /// How much recorded time lies between the reaction and the newest event.
     pub behind: String,
+    /// How many events of the store lie between the two, whatever they are about. Removed events that are still on disk
+    /// count. If that is more than a few MiB, it is an estimate.
+    pub behind_events: u64,
     /// How many tasks it has enqueued since it was created.
     pub tasks: u64,
     /// Why no task can be enqueued.

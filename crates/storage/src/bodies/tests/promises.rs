@@ -9,6 +9,8 @@ over_each_disk! {
     a_record_longer_than_a_page_or_a_segment_is_read;
     single_records_are_found_by_position;
     many_records_are_found_in_any_order;
+    what_follows_a_cursor_is_counted_one_by_one_near_the_end;
+    what_follows_a_cursor_is_estimated_within_one_segment_if_that_is_much_to_read;
     reopening_at_the_end_keeps_everything;
     reopening_below_the_end_cuts_back;
     a_file_shorter_than_the_end_is_refused;
@@ -74,6 +76,36 @@ fn single_records_are_found_by_position(disk: impl Disk) {
         let want = (position % 10 == 0 && position > 0 && position <= 2_000).then(|| encoded(position));
         assert_eq!(reader.get(Position(position)).expect("intact"), want, "{position}");
     }
+}
+
+fn what_follows_a_cursor_is_counted_one_by_one_near_the_end(disk: impl Disk) {
+    let (_, reader) = written(&disk, 200);
+    for after in (0..=2_010).step_by(5) {
+        let count = reader.count_after(cursor(after), ALL, u64::MAX).expect("intact");
+        assert_eq!((count.records, count.is_exact), (200u64.saturating_sub(after / 10), true), "{after}");
+    }
+    // The last segment holds the two that come after the visible one.
+    let visible = reader.count_after(cursor(1_970), cursor(1_980), u64::MAX).expect("intact");
+    assert_eq!(visible.records, 1);
+    assert_eq!(reader.count_after(cursor(1_980), cursor(1_980), u64::MAX).expect("intact").records, 0);
+    // Nothing is read to know what whole segments hold, or that there is nothing.
+    for after in [0, 2_000] {
+        assert_eq!(reader.count_after(cursor(after), ALL, u64::MAX).expect("intact").bytes, 0);
+    }
+}
+
+fn what_follows_a_cursor_is_estimated_within_one_segment_if_that_is_much_to_read(disk: impl Disk) {
+    let (bodies, reader) = written(&disk, 200);
+    let in_a_segment = 200 / (bodies.stats().segments as u64 - 1);
+    let (mut estimated, mut wrong_max) = (0, 0);
+    for after in 0..200 {
+        let count = reader.count_after(cursor(after * 10), ALL, 0).expect("intact");
+        assert_eq!(count.bytes, 0);
+        estimated += u64::from(!count.is_exact);
+        wrong_max = wrong_max.max(count.records.abs_diff(200 - after));
+    }
+    assert!(estimated > 150, "{estimated}");
+    assert!((1..=in_a_segment / 2).contains(&wrong_max), "{wrong_max} of {in_a_segment}");
 }
 
 fn many_records_are_found_in_any_order(disk: impl Disk) {

@@ -8,9 +8,13 @@
 //! are *not* returned, because their headers place them before or after the page, are checked, so that a
 //! flipped bit cannot hide an event.
 
+mod count;
+
+pub use count::BodyCount;
+
 use super::BodyError;
 use super::records::{PEEK_BYTES, is_intact, peek};
-use super::segment::{RECORDS_AT, Sealed, Shared, lock};
+use super::segment::{RECORDS_AT, Sealed, Shared, Tail, lock};
 use crate::disk::{Disk, DiskFile};
 use format::body_index::BodyPoint;
 use model::{Cursor, Position};
@@ -159,31 +163,31 @@ impl<D: Disk> BodyReader<D> {
             let layout = self.shared.layout();
             match layout.sealed.get(layout.sealed_after(after)) {
                 Some(sealed) => Arc::clone(sealed),
-                None if layout.tail.last <= after || layout.tail.records == 0 => return Ok(None),
-                None => {
-                    let tail = &layout.tail;
-                    let (segment, end) = ((tail.header.first, tail.header.generation), tail.records_end);
-                    let begin = self.begin(after, segment, &tail.points);
-                    let (file, name, last) = (Arc::clone(&tail.file), tail.name.clone(), tail.last);
-                    let may_hold_removed = self.shared.ledger().may_hold_removed(segment.0);
-                    let is_tail = true;
-                    return Ok(Some(Source {
-                        file,
-                        name,
-                        segment,
-                        begin,
-                        end,
-                        last,
-                        is_tail,
-                        may_hold_removed,
-                    }));
-                }
+                None => return Ok(self.tail_source(&layout.tail, after)),
             }
         };
         let segment = (sealed.header.first, sealed.header.generation);
         let points = self.shared.points(&sealed)?;
         let begin = self.begin(after, segment, &points);
         Ok(Some(self.source(&sealed, begin)))
+    }
+
+    /// The same in the segment that records are appended to.
+    fn tail_source(&self, tail: &Tail<D::File>, after: Cursor) -> Option<Source<D::File>> {
+        if tail.last <= after || tail.records == 0 {
+            return None;
+        }
+        let segment = (tail.header.first, tail.header.generation);
+        Some(Source {
+            file: Arc::clone(&tail.file),
+            name: tail.name.clone(),
+            segment,
+            begin: self.begin(after, segment, &tail.points),
+            end: tail.records_end,
+            last: tail.last,
+            is_tail: true,
+            may_hold_removed: self.shared.ledger().may_hold_removed(segment.0),
+        })
     }
 
     fn source(&self, sealed: &Sealed<D::File>, begin: u64) -> Source<D::File> {
