@@ -3,7 +3,7 @@
 //! One bound covers them all, so that the process does not grow however many clients are slow. When nothing is
 //! left, a new request receives 503, and a response that has begun waits.
 
-use crate::response::Result;
+use crate::response::{Response, ResponseBody, Result};
 use api::{Code, Problem};
 use bytes::Bytes;
 use model::limits;
@@ -24,6 +24,18 @@ pub(crate) struct Buffers {
 /// Whole responses that are rendered at the same time. Each reserves as many bytes as a page may have until its length is known,
 /// so more of them would leave too little for responses that are being sent. Nor would they be faster: four threads read.
 const RENDERED_MAX: usize = 8;
+
+/// The longest response that is not counted: less than what the server buffers of a connection.
+const UNCOUNTED_BYTES_MAX: usize = 16 << 10;
+
+/// What becomes of a response for which no memory is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// The client is told to come again.
+    Refuse,
+    /// It waits. What it tells of has happened, so that it cannot be refused any more.
+    Wait,
+}
 
 /// Reserved bytes, returned when this is dropped.
 #[derive(Debug)]
@@ -69,6 +81,27 @@ impl Buffers {
         Ok(Rendering { buffers: self, reservation, _turn: turn })
     }
 
+    /// Counts a whole response that nobody has counted yet. A small one is part of what its connection takes.
+    ///
+    /// # Errors
+    /// As for [`Self::reserve_now`], if the response says that it may be refused.
+    pub(crate) async fn count(&self, response: Response, when_full: WhenFull) -> Result {
+        let bytes = match response.body() {
+            ResponseBody::Whole(bytes) if bytes.len() > UNCOUNTED_BYTES_MAX => bytes.len(),
+            _ => return Ok(response),
+        };
+        let reservation = match when_full {
+            WhenFull::Refuse => Some(self.reserve_now(bytes)?),
+            WhenFull::Wait => self.reserve(bytes).await,
+        };
+        Ok(response.map(|body| match (body, reservation) {
+            (ResponseBody::Whole(bytes), Some(reservation)) => {
+                ResponseBody::Reserved(reservation.hold(bytes))
+            }
+            (body, _) => body,
+        }))
+    }
+
     /// Waits until `bytes` are free. `None` only when the server is gone.
     pub(crate) async fn reserve(&self, bytes: usize) -> Option<Reservation> {
         let permit = Arc::clone(&self.free).acquire_many_owned(self.permits(bytes)).await.ok()?;
@@ -103,7 +136,7 @@ impl Rendering<'_> {
 
 impl Reservation {
     /// Turns `bytes` into a buffer that returns this reservation when its last byte has been sent.
-    pub(crate) fn hold(self, bytes: Vec<u8>) -> Bytes {
+    pub(crate) fn hold(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
         Bytes::from_owner(Held { bytes, _reservation: self })
     }
 
@@ -127,14 +160,14 @@ impl Drop for Reservation {
     }
 }
 
-struct Held {
-    bytes: Vec<u8>,
+struct Held<B> {
+    bytes: B,
     _reservation: Reservation,
 }
 
-impl AsRef<[u8]> for Held {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Held<B> {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
     }
 }
 

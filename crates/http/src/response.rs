@@ -28,6 +28,8 @@ pub(crate) const REMOVED_THROUGH: HeaderName = HeaderName::from_static("mainstay
 pub(crate) enum ResponseBody {
     Empty,
     Whole(Bytes),
+    /// As a whole too, and counted: its bytes hold their reservation of memory.
+    Reserved(Bytes),
     Parts(Parts),
     /// One of the others, from the router.
     Routed(axum::body::Body),
@@ -50,6 +52,7 @@ impl fmt::Debug for ResponseBody {
         match self {
             Self::Empty => f.write_str("Empty"),
             Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
+            Self::Reserved(bytes) => write!(f, "Reserved({} bytes)", bytes.len()),
             Self::Parts(_) => f.write_str("Parts"),
             Self::Routed(_) => f.write_str("Routed"),
         }
@@ -66,7 +69,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<std::result::Result<Frame<Bytes>, Aborted>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
-            Self::Whole(bytes) => {
+            Self::Whole(bytes) | Self::Reserved(bytes) => {
                 let bytes = std::mem::take(bytes);
                 *self = Self::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
@@ -83,7 +86,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Whole(bytes) | Self::Reserved(bytes) => bytes.is_empty(),
             Self::Parts(_) => false,
             Self::Routed(body) => body.is_end_stream(),
         }
@@ -92,7 +95,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Whole(bytes) | Self::Reserved(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Parts(_) => SizeHint::default(),
             Self::Routed(body) => body.size_hint(),
         }
@@ -102,6 +105,13 @@ impl Body for ResponseBody {
 /// 200 with a whole body.
 pub(crate) fn whole(content_type: HeaderValue, body: impl Into<Bytes>) -> Response {
     let mut response = http::Response::new(ResponseBody::Whole(body.into()));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// 200 with a whole body that is counted already.
+pub(crate) fn reserved(content_type: HeaderValue, body: Bytes) -> Response {
+    let mut response = http::Response::new(ResponseBody::Reserved(body));
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }

@@ -4,6 +4,7 @@
 //! the boxes of the router cost 2 µs each time. Both ways end in the same function.
 
 use crate::activity::Activity;
+use crate::buffers::WhenFull;
 use crate::context::Context;
 use crate::options::WebPage;
 use crate::origin::Scheme;
@@ -174,6 +175,13 @@ where
         Some(operation) => routes::respond(context, operation, request).instrument(span()).await,
         None => unmatched(&request, allowed),
     };
+    let result = match (result, operation) {
+        // Metrics are wanted most when no memory is free.
+        (Ok(response), Some(operation)) if operation != Operation::Metrics => {
+            context.buffers.count(response, when_full(operation)).await
+        }
+        (result, _) => result,
+    };
     let response = result.unwrap_or_else(|problem| {
         let _entered = span().entered();
         if problem.status() == 500 {
@@ -189,6 +197,11 @@ where
         export.request((parent, trace_id), (method, path), status, took);
     }
     response
+}
+
+/// What is only read is refused if no memory is free.
+fn when_full(operation: Operation) -> WhenFull {
+    if operation.method() == Method::Get { WhenFull::Refuse } else { WhenFull::Wait }
 }
 
 /// The response to a request without an operation.

@@ -32,11 +32,12 @@ pub(super) fn counted(response: Response, meters: Meters, seats: Seats, context:
                 counted.next().await.map(|part| (part, counted))
             })))
         }
-        ResponseBody::Whole(bytes) => {
-            meters.spend_bytes(bytes.len() as u64);
-            ResponseBody::Whole(bytes)
+        whole => {
+            if let ResponseBody::Whole(bytes) | ResponseBody::Reserved(bytes) = &whole {
+                meters.spend_bytes(bytes.len() as u64);
+            }
+            whole
         }
-        other => other,
     })
 }
 

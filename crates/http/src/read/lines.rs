@@ -13,7 +13,7 @@ pub(super) async fn respond(mut reader: Reader) -> Result {
     let moment = reader.query.as_of.as_ref().map(|as_of| as_of.moment.clone());
     let mut response = if first.at_end || first.events >= limit {
         let reserved = reader.context.buffers.reserve_now(first.rendered.len())?;
-        response::whole(LINES, reserved.hold(first.rendered))
+        response::reserved(LINES, reserved.hold(first.rendered))
     } else {
         reader.end_at(first.until);
         streamed(Lines { reader, left: limit, ended: false }, first)

@@ -26,7 +26,7 @@ pub(super) async fn respond(mut reader: Reader) -> Result {
             StorePage { cursor: through, removed_through, as_of: moment, next }.around(rendered)
         }
     };
-    let mut response = response::whole(JSON, rendering.hold(out)?);
+    let mut response = response::reserved(JSON, rendering.hold(out)?);
     response::insert(&mut response, AS_OF, moment);
     // The tag of the stream as it is now, for `If-Match`. An older state's tag would not match.
     if let (None, Some(revision)) = (moment, last) {

@@ -133,6 +133,31 @@ fn bodies_beyond_the_buffer_memory_are_refused_until_some_is_free() {
 }
 
 #[test]
+fn a_large_response_is_counted_so_a_read_is_refused_and_granted_tasks_wait_until_memory_is_free() {
+    let node = Node::with(HttpOptions { buffered_bytes_max: 512 << 10, ..HttpOptions::default() });
+    let text = "x".repeat(60 << 10);
+    let put = request("PUT", "/v1/values/large", &[("content-type", "text/plain")], &text);
+    assert_eq!(node.raw(&put).status, 200);
+    let task = format!(r#"{{"type":"t","payload":"{text}"}}"#);
+    assert_eq!(node.post("/v1/queues/q/tasks", &task).status, 200);
+    let mut holder = Connection::to(&node);
+    let large = request("POST", S, &[JSON], &format!(r#"{{"type":"t","data":"{}"}}"#, "x".repeat(600 << 10)));
+    holder.send(&large[..400 << 10]);
+    let held = r#"mainstay_queue_depth{queue="buffered_bytes"} 524288"#;
+    assert!((0..10_000).any(|_| node.get("/metrics").text().contains(held)));
+    node.get("/v1/values/large").assert_problem(503, "busy");
+    assert_eq!(node.get("/v1/values/none").status, 404, "a small response needs no reservation");
+    let mut claiming = Connection::to(&node);
+    claiming.send(request("POST", "/v1/queues/q/claims", &[JSON], r#"{"worker":"w"}"#));
+    // It is granted, and not answered yet.
+    assert!((0..10_000).any(|_| node.get("/v1/queues/q").json()["depth"]["running"] == 1));
+    drop(holder);
+    let claimed = claiming.response();
+    assert_eq!((claimed.status, claimed.json()["tasks"][0]["payload"].as_str()), (200, Some(&*text)));
+    assert_eq!(node.get("/v1/values/large").text(), text);
+}
+
+#[test]
 fn a_client_that_expects_100_continue_receives_it_before_it_sends_the_body() {
     let node = Node::start();
     let mut connection = Connection::to(&node);

@@ -27,7 +27,8 @@ fn breakers_are_set_listed_held_and_deleted() {
 fn settings_that_no_breaker_has_are_refused() {
     let data = tempfile::tempdir().unwrap();
     let node = Node::start(data.path());
-    node.run(&["breakers", "set", "partner", r#"{"slow_percent":5}"#]).fails(2, "no member `slow_percent`");
+    node.run(&["breakers", "set", "partner", r#"{"sloth_percent":5}"#]).fails(2, "no member `sloth_percent`");
+    node.run(&["breakers", "set", "partner", r#"{"slow_percent":5}"#]).fails(3, "`slow_after` is missing");
     node.run(&["breakers", "set", "partner", "5"]).fails(2, "not settings of a breaker");
     node.run(&["breakers", "set", "partner", r#"{"calls_min":0}"#]).fails(3, "out of range");
 }
