@@ -83,12 +83,7 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
     let http_options = http_options(config, keeper.as_ref(), rules, &checker);
-    let http_options = HttpOptions {
-        subject_keys: subject_keys.clone(),
-        subject_sources: config.subject_from.clone(),
-        export,
-        ..http_options
-    };
+    let http_options = HttpOptions { subject_keys: subject_keys.clone(), export, ..http_options };
     tokio::spawn(checker.run(handle.clone()));
     match keeper {
         Some(keeper) => tokio::spawn(keeper.run()),
@@ -175,6 +170,7 @@ fn http_options(
         subscribers_max: config.subscribers_max,
         web: web(config),
         page: config.page,
+        subject_sources: config.subject_from.clone(),
         checks: checker.shown(),
         tls: keeper.map(Keeper::tls),
         ..HttpOptions::default()

@@ -81,7 +81,7 @@ pub enum LostKeys {
     /// Nothing is restored.
     Refused,
     /// Their subjects are erased. If there is no copy of the keys, later keys are wrapped with this one.
-    Erased { new: Option<WrappingKey> },
+    Erased { new: Option<Box<WrappingKey>> },
 }
 
 /// Restores a store to a directory that does not exist or is empty: from a backup, and from the entries that were archived
@@ -102,7 +102,7 @@ pub fn restore(
     let wanted = wanted_entries(&archive, &header, moment, &mut keys)?;
     let (copied, missing) = match lost {
         LostKeys::Refused => (keys.find(directory, header.store)?, Vec::new()),
-        LostKeys::Erased { new } => keys.find_or_lose(directory, header.store, new.as_ref())?,
+        LostKeys::Erased { new } => keys.find_or_lose(directory, header.store, new.as_deref())?,
     };
     let restoring = RestoringDirectory::begin(data)?;
     let target = restoring.target();

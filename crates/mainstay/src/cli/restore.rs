@@ -82,7 +82,7 @@ fn lost_keys(args: &Args) -> Result<LostKeys> {
         return Ok(LostKeys::Refused);
     }
     let new = args.subject_key_file.as_deref().map(subjects::read).transpose()?;
-    Ok(LostKeys::Erased { new })
+    Ok(LostKeys::Erased { new: new.map(Box::new) })
 }
 
 fn moment(args: &Args) -> Result<Moment> {

@@ -28,6 +28,8 @@ struct Partial<F> {
     records: u64,
     /// Its first event. Everything follows a cursor before it.
     first: Cursor,
+    /// The records of later segments.
+    later: u64,
 }
 
 impl<D: Disk> BodyReader<D> {
@@ -41,11 +43,11 @@ impl<D: Disk> BodyReader<D> {
     /// # Errors
     /// `Damaged` or `Failed`: the node must stop.
     pub fn count_after(&self, after: Cursor, until: Cursor, bytes_max: u64) -> Result<BodyCount, BodyError> {
-        let (partial, later) = self.partial_after(after)?;
-        let exact = |records, bytes| BodyCount { records: later + records, is_exact: true, bytes };
-        let Some(Partial { source, records, first }) = partial.filter(|_| after < until) else {
+        let partial = self.partial_after(after)?.filter(|_| after < until);
+        let Some(Partial { source, records, first, later }) = partial else {
             return Ok(BodyCount { records: 0, is_exact: true, bytes: 0 });
         };
+        let exact = |records, bytes| BodyCount { records: later + records, is_exact: true, bytes };
         if after < first {
             return Ok(exact(records, 0));
         }
@@ -58,9 +60,8 @@ impl<D: Disk> BodyReader<D> {
         Ok(BodyCount { records: later + share as u64, is_exact: false, bytes: 0 })
     }
 
-    /// The segment that the cursor is in, or the first one after it, and how many records later segments have; `None`
-    /// if nothing follows.
-    fn partial_after(&self, after: Cursor) -> Result<(Option<Partial<D::File>>, u64), BodyError> {
+    /// The segment that the cursor is in, or the first one after it; `None` if nothing follows.
+    fn partial_after(&self, after: Cursor) -> Result<Option<Partial<D::File>>, BodyError> {
         let (sealed, later) = {
             let layout = self.shared.layout();
             let at = layout.sealed_after(after);
@@ -68,7 +69,7 @@ impl<D: Disk> BodyReader<D> {
                 let tail = &layout.tail;
                 let (records, first) = (tail.records, tail.first);
                 let source = self.tail_source(tail, after);
-                return Ok((source.map(|source| Partial { source, records, first }), 0));
+                return Ok(source.map(|source| Partial { source, records, first, later: 0 }));
             };
             let later = layout.sealed[at + 1..].iter().map(|sealed| sealed.trailer.records).sum::<u64>();
             (Arc::clone(sealed), later + layout.tail.records)
@@ -77,7 +78,7 @@ impl<D: Disk> BodyReader<D> {
         let points = self.shared.points(&sealed)?;
         let source = self.source(&sealed, self.begin(after, segment, &points));
         let (records, first) = (sealed.trailer.records, sealed.trailer.first);
-        Ok((Some(Partial { source, records, first }), later))
+        Ok(Some(Partial { source, records, first, later }))
     }
 
     fn count_in(&self, source: &Source<D::File>, after: Cursor, until: Cursor) -> Result<u64, BodyError> {

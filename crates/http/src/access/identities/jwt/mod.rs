@@ -53,7 +53,10 @@ pub(super) struct Jwt {
 
 /// What subjects with limits have used. It outlives their tokens and the keys: a new token is no way out of a debt.
 #[derive(Debug, Default)]
-struct Meters(Mutex<HashMap<(String, [Option<u64>; 4]), Arc<Meter>>>);
+struct Meters(Mutex<HashMap<Limited, Arc<Meter>>>);
+
+/// A subject, and what it may use.
+type Limited = (String, [Option<u64>; 4]);
 
 impl Meters {
     /// What counts for a subject with this allowance; `None` if nothing is limited. Those whose tokens are forgotten make way
