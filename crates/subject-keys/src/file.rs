@@ -203,6 +203,11 @@ pub fn whole(header: &SubjectKeysHeader, records: &[u8]) -> Vec<u8> {
 pub fn write_whole(directory: &Path, bytes: &[u8]) -> io::Result<()> {
     write_new(directory, bytes)?;
     std::fs::rename(directory.join(NEW_NAME), directory.join(NAME))?;
+    sync_directory(directory)
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 

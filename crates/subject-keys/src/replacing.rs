@@ -12,7 +12,7 @@
 //! start of a node, or the next replacement, writes over what only that name has. On a file system without hard links,
 //! the old file has no name while it is written over, so what an interruption leaves of it there is out of reach.
 
-use crate::file::{self, Examined, Found, KeysError, NAME, NEW_NAME, OLD_NAME, failed};
+use crate::file::{self, Examined, Found, KeysError, NAME, NEW_NAME, OLD_NAME, failed, sync_directory};
 use crate::wrapping::WrappingKey;
 use format::header::{StoreId, SubjectKeysHeader};
 use format::subject_key::{KeyRecord, RECORD_BYTES};
@@ -98,14 +98,14 @@ fn put(directory: &Path, bytes: &[u8]) -> io::Result<()> {
     give_owner(&written, &old.metadata()?)?;
     // There are file systems without links.
     let is_linked = std::fs::hard_link(&path, &other).is_ok();
-    sync(directory)?;
+    sync_directory(directory)?;
     std::fs::rename(&new, &path)?;
-    sync(directory)?;
+    sync_directory(directory)?;
     write_over(&old)?;
     if is_linked {
         std::fs::remove_file(&other)?;
     }
-    sync(directory)
+    sync_directory(directory)
 }
 
 /// An administrator may replace the key of a node that runs as another user.
@@ -130,12 +130,12 @@ pub(crate) fn clear(directory: &Path) -> io::Result<()> {
         let path = directory.join(name);
         let Some(file) = found(OpenOptions::new().write(true).open(&path))? else { continue };
         // A power cut must not give the other one its name back after it is written over.
-        sync(directory)?;
+        sync_directory(directory)?;
         if place(file.metadata()?) != kept {
             write_over(&file)?;
         }
         std::fs::remove_file(&path)?;
-        sync(directory)?;
+        sync_directory(directory)?;
     }
     Ok(())
 }
@@ -156,8 +156,4 @@ fn write_over(file: &File) -> io::Result<()> {
         at += count;
     }
     file.sync_all()
-}
-
-fn sync(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }

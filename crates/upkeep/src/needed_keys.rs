@@ -54,7 +54,7 @@ impl NeededKeys {
         let missing = self.missing(copied.as_ref());
         match (missing.first(), copied) {
             (None, copied) => Ok(copied),
-            (Some(_), None) => Err(self.no_keys(directory, store)),
+            (Some(_), None) => Err(no_keys(directory, store, missing.len())),
             (Some(first), Some(copied)) => Err(UpkeepError::MissingKeys {
                 path: copied.shown.display().to_string(),
                 first: *first,
@@ -76,22 +76,17 @@ impl NeededKeys {
     ) -> Result<(Option<CopiedKeys>, Vec<KeyId>)> {
         let copied = directory.subject_keys(store)?;
         let missing = self.missing(copied.as_ref());
-        match (copied, new) {
-            (None, None) if !missing.is_empty() => Err(self.no_keys(directory, store)),
-            (None, Some(new)) if !missing.is_empty() => {
-                Ok((Some(CopiedKeys::without_keys(store, new)?), missing))
-            }
-            (copied, _) => Ok((copied, missing)),
-        }
+        let copied = match (copied, new) {
+            (None, None) if !missing.is_empty() => return Err(no_keys(directory, store, missing.len())),
+            (None, Some(new)) if !missing.is_empty() => Some(CopiedKeys::without_keys(store, new)?),
+            (copied, _) => copied,
+        };
+        Ok((copied, missing))
     }
 
     fn missing(&self, copied: Option<&CopiedKeys>) -> Vec<KeyId> {
         let needed = self.sealed_with.difference(&self.erased).copied();
         needed.filter(|id| copied.is_none_or(|copied| !copied.has(*id))).collect()
-    }
-
-    fn no_keys(&self, directory: &BackupDirectory, store: StoreId) -> UpkeepError {
-        UpkeepError::NoKeys { path: directory.shown_keys(store), subjects: self.missing(None).len() }
     }
 
     fn command(&mut self, command: &Command<'_>) {
@@ -122,4 +117,8 @@ impl NeededKeys {
             self.sealed_with.insert(id);
         }
     }
+}
+
+fn no_keys(directory: &BackupDirectory, store: StoreId, subjects: usize) -> UpkeepError {
+    UpkeepError::NoKeys { path: directory.shown_keys(store), subjects }
 }

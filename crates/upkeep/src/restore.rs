@@ -89,7 +89,8 @@ pub enum LostKeys {
 ///
 /// # Errors
 /// The backup or the archive is damaged, neither goes as far as wanted, keys that events are sealed with are missing, or the
-/// directory is not empty: then nothing has changed. Or a disk failed: then there is no store in the directory, and the restore can be begun again.
+/// directory is not empty: then nothing has changed. Or a disk failed: then there is no store in the directory, and the
+/// restore can be begun again.
 pub fn restore(
     directory: &BackupDirectory,
     moment: &Moment,

@@ -108,6 +108,7 @@ fn render_page(
     let bodies = snapshot.bodies.get_many(&positions)?;
     let mut bytes = 0;
     if query.selects_all() {
+        // All of them are rendered, each a little longer than it is stored.
         let bodies: usize = bodies.iter().flatten().map(|body| body.len()).sum();
         chunk.rendered.reserve(bodies + bodies / 8);
     }

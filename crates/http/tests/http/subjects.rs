@@ -100,8 +100,8 @@ fn what_is_said_of_a_subject_is_on_no_disk_and_unreadable_once_it_is_erased() {
 #[test]
 fn an_event_without_a_subject_has_that_of_its_data_or_of_its_stream_where_the_node_says_so() {
     let sources = ["data.customer.id", "stream"].map(|source| source.parse().unwrap());
-    let options = || HttpOptions { subject_sources: sources.to_vec(), ..HttpOptions::default() };
-    let node = Node::with_subject_keys(options());
+    let options = HttpOptions { subject_sources: sources.to_vec(), ..HttpOptions::default() };
+    let node = Node::with_subject_keys(options);
     check(
         &node,
         r#"

@@ -34,6 +34,10 @@ fn of_subject(subject: &str, from: u64, count: u64) -> String {
     (from..from + count).map(line).collect()
 }
 
+fn append(node: &Node, subject: &str, from: u64, count: u64) {
+    node.run_with_input(&["import", "-"], &of_subject(subject, from, count)).ok();
+}
+
 fn says(path: &Path, what: &str) -> bool {
     std::fs::read(path).unwrap().windows(what.len()).any(|part| part == what.as_bytes())
 }
@@ -56,11 +60,11 @@ fn whoever_is_erased_is_erased_in_every_backup_and_archive_and_stays_so_in_what_
     let (data, backups, restored) = paths(scratch.path());
     let key = key(scratch.path(), "5a");
     let node = start(&data, &key);
-    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 400)).ok();
-    node.run_with_input(&["import", "-"], &of_subject("ben", 400, 400)).ok();
+    append(&node, "anna", 0, 400);
+    append(&node, "ben", 400, 400);
     back_up(&node, &backups);
-    node.run_with_input(&["import", "-"], &of_subject("cleo", 800, 10)).ok();
-    node.run_with_input(&["import", "-"], &of_subject("anna", 810, 10)).ok();
+    append(&node, "cleo", 800, 10);
+    append(&node, "anna", 810, 10);
     assert_eq!(node.run(&["archive", text(&backups), "--once"]).code, 0);
     assert_eq!(count(&node), (820, 0));
     assert!(!is_anywhere(&data, SECRET) && !is_anywhere(&backups, SECRET), "sealed wherever it is");
@@ -86,7 +90,7 @@ fn whoever_is_erased_is_erased_in_every_backup_and_archive_and_stays_so_in_what_
     assert_ne!(hers(&keys), hers(&old), "her key is not restored, also before a node has started there");
     let node = start(&restored, &key);
     assert_eq!(count(&node), (820, 410));
-    node.run_with_input(&["import", "-"], &of_subject("dora", 820, 5)).ok();
+    append(&node, "dora", 820, 5);
     assert_eq!(count(&node), (825, 410));
     node.stop();
     offline(&["doctor", "--data", text(&restored)]).ok();
@@ -98,7 +102,7 @@ fn a_backup_of_sealed_events_is_of_no_use_without_the_operators_key() {
     let (data, backups, restored) = paths(scratch.path());
     let (right, wrong) = (key(scratch.path(), "5a"), key(scratch.path(), "5b"));
     let node = start(&data, &right);
-    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 50)).ok();
+    append(&node, "anna", 0, 50);
     back_up(&node, &backups);
     let (file, unpacked) = (scratch.path().join("backup.tar"), scratch.path().join("unpacked"));
     stream::back_up(&node, &file);
@@ -147,8 +151,8 @@ fn a_replaced_operators_key_opens_nothing_any_more_and_backups_follow() {
     let (data, backups, restored) = paths(scratch.path());
     let (old, new) = (key(scratch.path(), "5a"), key(scratch.path(), "5b"));
     let node = start(&data, &old);
-    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 50)).ok();
-    node.run_with_input(&["import", "-"], &of_subject("ben", 50, 50)).ok();
+    append(&node, "anna", 0, 50);
+    append(&node, "ben", 50, 50);
     back_up(&node, &backups);
     node.run(&["erase", "--subject", "anna"]).ok();
     back_up(&node, &backups);
@@ -168,7 +172,7 @@ fn a_replaced_operators_key_opens_nothing_any_more_and_backups_follow() {
     // Ben is still the same subject.
     let node = start(&data, &new);
     assert_eq!(count(&node), (100, 50));
-    node.run_with_input(&["import", "-"], &of_subject("ben", 100, 5)).ok();
+    append(&node, "ben", 100, 5);
     back_up(&node, &backups);
     let after = std::fs::read(keys_copy(&backups)).unwrap();
     let records = before[RECORDS_AT..].chunks(RECORD_BYTES).zip(after[RECORDS_AT..].chunks(RECORD_BYTES));
@@ -200,7 +204,7 @@ fn a_key_that_cannot_be_replaced_is_said_to_be_so_and_nothing_is_changed() {
     Node::start(&data).stop();
     rekey(&data, &right, &other).fails(1, "has no keys of subjects");
     let node = start(&data, &right);
-    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 5)).ok();
+    append(&node, "anna", 0, 5);
     node.stop();
     let keys = data.join("SUBJECT-KEYS");
     let before = std::fs::read(&keys).unwrap();
@@ -279,7 +283,7 @@ fn an_archive_goes_on_when_the_node_is_away_while_its_keys_are_copied() {
     let (data, backups, restored) = paths(scratch.path());
     let key = key(scratch.path(), "5a");
     let node = start(&data, &key);
-    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 10)).ok();
+    append(&node, "anna", 0, 10);
     let is_away = Arc::new(AtomicBool::new(false));
     let away = Arc::clone(&is_away);
     // The log can be read, and then the node is away.
@@ -289,7 +293,7 @@ fn an_archive_goes_on_when_the_node_is_away_while_its_keys_are_copied() {
     let mut archiver = Archiver::start(&proxy.url, &backups, scratch.path().join("says"));
     archiver.until("a backup", |said| said.contains(": 10 events"));
     is_away.store(true, Ordering::SeqCst);
-    node.run_with_input(&["import", "-"], &of_subject("ben", 10, 10)).ok();
+    append(&node, "ben", 10, 10);
     archiver.until("trying again", |said| said.contains("trying again"));
     assert_eq!(restored_count(&backups, &restored, &key), (10, 0), "nothing is kept without its keys");
     is_away.store(false, Ordering::SeqCst);
@@ -304,9 +308,9 @@ fn an_archive_ends_its_copy_of_the_keys_while_new_subjects_come_all_the_time() {
     let (data, backups, restored) = paths(scratch.path());
     let key = key(scratch.path(), "5a");
     let node = start(&data, &key);
-    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 10)).ok();
+    append(&node, "anna", 0, 10);
     back_up(&node, &backups);
-    node.run_with_input(&["import", "-"], &of_subject("ben", 10, 10)).ok();
+    append(&node, "ben", 10, 10);
     // Before each of these requests is answered there is one more subject, 50 times.
     let (client, asked, in_a_row) = (node.client(), AtomicU64::new(0), AtomicU64::new(0));
     let most = Arc::new(AtomicU64::new(0));
@@ -337,16 +341,16 @@ fn an_archive_that_goes_on_while_the_operators_key_is_replaced_copies_the_keys_a
     let (old, new) = (key(scratch.path(), "5a"), key(scratch.path(), "5b"));
     let node = start(&data, &old);
     let address = node.address();
-    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 10)).ok();
+    append(&node, "anna", 0, 10);
     let mut archiver = Archiver::start(&node.url, &backups, scratch.path().join("says"));
     archiver.until("a backup", |said| said.contains(": 10 events"));
-    node.run_with_input(&["import", "-"], &of_subject("ben", 10, 10)).ok();
+    append(&node, "ben", 10, 10);
     archiver.until("all events", |_| restored_count(&backups, &restored, &old) == (20, 0));
     assert!(node.stop().success());
     rekey(&data, &old, &new).ok();
     let node = Node::start_with(&data, &[&new[0], &new[1], "--listen", &address]);
     let before = std::fs::read(keys_copy(&backups)).unwrap();
-    node.run_with_input(&["import", "-"], &of_subject("anna", 20, 5)).ok();
+    append(&node, "anna", 20, 5);
     archiver.until("the keys", |_| std::fs::read(keys_copy(&backups)).is_ok_and(|now| now != before));
     archiver.until("all events", |_| restored_count(&backups, &restored, &new) == (25, 0));
     refuses(&restored, &old);
@@ -358,12 +362,12 @@ fn a_store_whose_sealed_events_could_not_be_opened_is_not_restored() {
     let (data, backups, restored) = paths(scratch.path());
     let key = key(scratch.path(), "5a");
     let node = start(&data, &key);
-    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 10)).ok();
+    append(&node, "anna", 0, 10);
     back_up(&node, &backups);
     let (copy, aside) = (keys_copy(&backups), scratch.path().join("aside"));
     let of_anna = std::fs::read(&copy).unwrap();
-    node.run_with_input(&["import", "-"], &of_subject("ben", 10, 10)).ok();
-    node.run_with_input(&["import", "-"], &of_subject("cleo", 20, 10)).ok();
+    append(&node, "ben", 10, 10);
+    append(&node, "cleo", 20, 10);
     assert_eq!(node.run(&["archive", text(&backups), "--once"]).code, 0);
     let refuses = |words: &str| {
         let ran = offline(&["restore", text(&backups), "--data", text(&restored)]);
@@ -413,11 +417,11 @@ fn a_store_whose_keys_are_lost_for_good_is_restored_with_their_subjects_erased_i
     let (data, backups, restored) = paths(scratch.path());
     let old = key(scratch.path(), "5a");
     let node = start(&data, &old);
-    node.run_with_input(&["import", "-"], &of_subject("anna", 0, 10)).ok();
+    append(&node, "anna", 0, 10);
     back_up(&node, &backups);
     let copy = keys_copy(&backups);
     let of_anna = std::fs::read(&copy).unwrap();
-    node.run_with_input(&["import", "-"], &of_subject("ben", 10, 10)).ok();
+    append(&node, "ben", 10, 10);
     node.run(&["append", "open", "t", "1"]).ok();
     assert_eq!(node.run(&["archive", text(&backups), "--once"]).code, 0);
     let asked = ["restore", text(&backups), "--data", text(&restored), "--erase-lost-subjects"];
@@ -429,7 +433,7 @@ fn a_store_whose_keys_are_lost_for_good_is_restored_with_their_subjects_erased_i
     assert_eq!(count(&node), (20, 10));
     assert_eq!(node.run(&["read", "open", "--output", "jsonl"]).ok().lines().count(), 1);
     // Who comes after them has another key.
-    node.run_with_input(&["import", "-"], &of_subject("ben", 30, 5)).ok();
+    append(&node, "ben", 30, 5);
     assert_eq!(count(&node), (25, 10));
     back_up(&node, &scratch.path().join("later"));
     assert!(node.stop().success());
@@ -445,7 +449,7 @@ fn a_store_whose_keys_are_lost_for_good_is_restored_with_their_subjects_erased_i
     offline(&[&asked[..], &[&new[0], &new[1]]].concat()).ok();
     let node = start(&restored, &new);
     assert_eq!(count(&node), (20, 20));
-    node.run_with_input(&["import", "-"], &of_subject("anna", 40, 5)).ok();
+    append(&node, "anna", 40, 5);
     assert_eq!(count(&node), (25, 20));
 }
 
