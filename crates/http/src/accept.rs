@@ -10,7 +10,7 @@ use crate::routes;
 use api::{Code, Problem};
 use runtime::Handle;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::{Metrics, Queue};
@@ -26,12 +26,24 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `stop` resolves. Then accepts no more connections, ends subscriptions with a message, lets requests
 /// in progress finish, and returns. The node must keep running until then.
-pub async fn serve(
+///
+/// The future is boxed so that this crate compiles what serves, and not once more each program that calls it.
+pub fn serve(
     listener: TcpListener,
     handle: Handle,
     options: HttpOptions,
     metrics: Arc<Metrics>,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(serve_until(listener, handle, options, metrics, Box::pin(stop)))
+}
+
+async fn serve_until(
+    listener: TcpListener,
+    handle: Handle,
+    options: HttpOptions,
+    metrics: Arc<Metrics>,
+    mut stop: Pin<Box<dyn Future<Output = ()> + Send>>,
 ) {
     let (stopping_in, stopping) = watch::channel(false);
     let context = Arc::new(Context::new(handle, metrics, options, stopping));
@@ -42,7 +54,6 @@ pub async fn serve(
     });
     let mut connections = JoinSet::new();
     let mut refusals = JoinSet::new();
-    let mut stop = pin!(stop);
     loop {
         tokio::select! {
             biased;

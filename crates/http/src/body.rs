@@ -4,10 +4,11 @@ use crate::activity::Activity;
 use crate::buffers::{Buffers, Reservation};
 use api::request::head::Head;
 use api::{Code, Problem, media};
+use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use model::limits;
 use std::fmt;
@@ -97,7 +98,7 @@ impl Pace {
     }
 }
 
-impl Body for RequestBody {
+impl http_body::Body for RequestBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -148,11 +149,7 @@ pub(crate) fn problem(error: &(dyn std::error::Error + 'static)) -> Box<Problem>
 ///
 /// # Errors
 /// The problem with the body.
-pub(crate) async fn next_part<B>(body: &mut B) -> Result<Option<Bytes>, Box<Problem>>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(crate) async fn next_part(body: &mut Body) -> Result<Option<Bytes>, Box<Problem>> {
     loop {
         match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
             None => return Ok(None),
@@ -185,15 +182,11 @@ impl Deref for WholeBody {
 ///
 /// # Errors
 /// As for [`read_whole`], and a problem when the body says that it is something else.
-pub(crate) async fn read_json<B>(
+pub(crate) async fn read_json(
     buffers: &Buffers,
     headers: &HeaderMap,
-    body: &mut B,
-) -> Result<WholeBody, Box<Problem>>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+    body: &mut Body,
+) -> Result<WholeBody, Box<Problem>> {
     media::check_json(Head::read(headers)?.content_type)?;
     read_whole(buffers, headers, body).await
 }
@@ -203,15 +196,11 @@ where
 ///
 /// # Errors
 /// A problem when it is too large, does not arrive, or finds no buffer memory free.
-pub(crate) async fn read_whole<B>(
+pub(crate) async fn read_whole(
     buffers: &Buffers,
     headers: &HeaderMap,
-    body: &mut B,
-) -> Result<WholeBody, Box<Problem>>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+    body: &mut Body,
+) -> Result<WholeBody, Box<Problem>> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > limits::BODY_BYTES_MAX as u64) {
         return Err(too_large());

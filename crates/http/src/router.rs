@@ -15,10 +15,9 @@ use api::contract::Method;
 use api::request::queue::queue_in_path;
 use api::request::stream_in_path;
 use api::{Code, Operation, Problem};
+use axum::body::Body;
 use axum::routing::{MethodFilter, MethodRouter, on};
-use bytes::Bytes;
 use http::Request;
-use http_body::Body;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,24 +49,20 @@ impl Router {
         let context = Arc::clone(context);
         let axum = axum.fallback(move |request: axum::extract::Request| {
             let context = Arc::clone(&context);
-            async move { elsewhere(&context, request).await.map(axum::body::Body::new) }
+            async move { elsewhere(&context, request).await.map(Body::new) }
         });
         Self { axum }
     }
 
     /// Responds to a request. `activity` is that of the connection, if it carries one request at a time. Nothing of the
     /// request is executed before its host and origin are known to be allowed.
-    pub(crate) async fn respond<B>(
+    pub(crate) async fn respond(
         &self,
         context: &Arc<Context>,
-        request: Request<B>,
+        request: Request<Body>,
         scheme: Scheme,
         activity: Option<&Arc<Activity>>,
-    ) -> Response
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: std::error::Error + Send + Sync + 'static,
-    {
+    ) -> Response {
         let begun = Instant::now();
         let admitted = match context.origins.admit(&request, scheme) {
             Ok(admitted) => admitted,
@@ -86,11 +81,7 @@ impl Router {
         context.origins.complete(admitted, response)
     }
 
-    async fn routed<B>(&self, mut request: Request<B>, activity: Option<&Arc<Activity>>) -> Response
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: std::error::Error + Send + Sync + 'static,
-    {
+    async fn routed(&self, mut request: Request<Body>, activity: Option<&Arc<Activity>>) -> Response {
         if let Some(activity) = activity {
             request.extensions_mut().insert(Arc::clone(activity));
         }
@@ -122,7 +113,7 @@ fn at_path(context: &Arc<Context>, path: &'static str) -> MethodRouter {
         let context = Arc::clone(context);
         let handler = move |request: axum::extract::Request| {
             let context = Arc::clone(&context);
-            async move { run(&context, Some(operation), request, "").await.map(axum::body::Body::new) }
+            async move { run(&context, Some(operation), request, "").await.map(Body::new) }
         };
         methods = methods.merge(on(filter, handler));
         allowed.push_str(operation.method().as_str());
@@ -133,7 +124,7 @@ fn at_path(context: &Arc<Context>, path: &'static str) -> MethodRouter {
     let context = Arc::clone(context);
     methods.fallback(move |request: axum::extract::Request| {
         let (context, allowed) = (Arc::clone(&context), Arc::clone(&allowed));
-        async move { run(&context, None, request, &allowed).await.map(axum::body::Body::new) }
+        async move { run(&context, None, request, &allowed).await.map(Body::new) }
     })
 }
 
@@ -150,16 +141,12 @@ async fn elsewhere(context: &Arc<Context>, request: axum::extract::Request) -> R
 
 /// Runs an operation in its span and counts the response. Without an operation, `allowed` lists the methods of the
 /// path, if the path exists.
-async fn run<B>(
+async fn run(
     context: &Arc<Context>,
     operation: Option<Operation>,
-    request: Request<B>,
+    request: Request<Body>,
     allowed: &str,
-) -> Response
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
+) -> Response {
     let begun = Instant::now();
     let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let parent: Option<TraceParent> = parent.and_then(|text| text.parse().ok());

@@ -2,8 +2,9 @@
 
 use super::meter::Meters;
 use crate::body::BodyError;
+use axum::body::Body;
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use std::error::Error;
 use std::future::Future as _;
 use std::pin::Pin;
@@ -23,8 +24,8 @@ pub(super) enum Kind {
 
 /// A body that counts itself.
 #[derive(Debug)]
-pub(super) struct Counted<B> {
-    inner: B,
+pub(super) struct Counted {
+    inner: Body,
     meters: Meters,
     kind: Kind,
     metrics: Arc<Metrics>,
@@ -32,8 +33,8 @@ pub(super) struct Counted<B> {
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-impl<B> Counted<B> {
-    pub(super) fn new(inner: B, meters: Meters, kind: Kind, metrics: &Arc<Metrics>) -> Self {
+impl Counted {
+    pub(super) fn new(inner: Body, meters: Meters, kind: Kind, metrics: &Arc<Metrics>) -> Self {
         Self { inner, meters, kind, metrics: Arc::clone(metrics), bytes: 0, pause: None }
     }
 
@@ -52,11 +53,7 @@ impl<B> Counted<B> {
     }
 }
 
-impl<B> Body for Counted<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Error + Send + Sync + 'static,
-{
+impl http_body::Body for Counted {
     type Data = Bytes;
     type Error = Box<dyn Error + Send + Sync>;
 

@@ -27,10 +27,9 @@ use crate::context::Context;
 use crate::response::Result;
 use api::contract::{Access, Operation};
 use api::media::wants_events;
-use bytes::Bytes;
+use axum::body::Body;
 use http::header::{ACCEPT, CONTENT_LENGTH};
 use http::request;
-use http_body::Body;
 use model::Role;
 use std::future::Future;
 
@@ -43,17 +42,15 @@ pub(crate) fn counts_for_all(operation: Operation) -> bool {
 }
 
 /// Runs a request within its limits. `answer` gets the body, which counts itself.
-pub(crate) async fn bound<B, F>(
+pub(crate) async fn bound<F>(
     context: &Context,
     operation: Operation,
     parts: &request::Parts,
-    body: B,
+    body: Body,
     meters: Meters,
-    answer: impl FnOnce(axum::body::Body) -> F,
+    answer: impl FnOnce(Body) -> F,
 ) -> Result
 where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: std::error::Error + Send + Sync + 'static,
     F: Future<Output = Result>,
 {
     let metrics = &context.metrics.limited;
@@ -68,6 +65,6 @@ where
     let seats = if wants_events(accepted) { meters.take_seats(metrics)? } else { meter::Seats::default() };
     let kind = if is_lines { body::Kind::Lines } else { body::Kind::Whole };
     let body = body::Counted::new(body, meters.clone(), kind, &context.metrics);
-    let response = answer(axum::body::Body::new(body)).await?;
+    let response = answer(Body::new(body)).await?;
     Ok(response::counted(response, meters, seats, context))
 }

@@ -18,10 +18,11 @@ use crate::response::{Response, ResponseBody};
 use crate::router::Router;
 use crate::tls::{self, PeerIdentity, Tls};
 use api::{Code, Problem};
+use axum::body::Body;
 use bytes::Bytes;
 use edge::{Edge, Rewrites};
 use http::Request;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -171,7 +172,8 @@ async fn serve_http1<S: Socket>(
         let (context, activity) = (&context, &activity);
         let (router, remote) = (&router, &remote);
         async move {
-            let request = request.map(|body| RequestBody::on_connection(body, Arc::clone(activity)));
+            let request =
+                request.map(|body| Body::new(RequestBody::on_connection(body, Arc::clone(activity))));
             let request = remote.introduce(context, request);
             let response = router.respond(context, request, remote.scheme, Some(activity)).await;
             Ok::<_, Infallible>(Tracked::wrap(response, Arc::clone(activity)))
@@ -204,7 +206,7 @@ async fn serve_http2<S: Socket>(
         let scheme = remote.scheme;
         let request = remote.introduce(&context, request);
         async move {
-            let request = request.map(|body| RequestBody::with_timer(body, wait, whole));
+            let request = request.map(|body| Body::new(RequestBody::with_timer(body, wait, whole)));
             let response = router.respond(&context, request, scheme, None).await;
             Ok::<_, Infallible>(Tracked::wrap(response, activity))
         }
@@ -310,9 +312,9 @@ impl Drop for Tracked {
     }
 }
 
-impl Body for Tracked {
+impl http_body::Body for Tracked {
     type Data = Bytes;
-    type Error = <ResponseBody as Body>::Error;
+    type Error = <ResponseBody as http_body::Body>::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -8,21 +8,16 @@ use crate::response::{self, REPLAYED, Result};
 use api::request::append::AppendHead;
 use api::response::outcome::{AppendContext, write_appended};
 use api::response::refusal::Target;
-use bytes::Bytes;
+use axum::body::Body;
 use http::header::{ETAG, HeaderValue};
 use http::request;
-use http_body::Body;
 use model::{Command, Outcome};
 
 /// The size of a response without its events, and of each event in it.
 const RESPONSE_BYTES: usize = 192;
 const EVENT_BYTES: usize = 112;
 
-pub(super) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn respond(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let stream = parts::stream(parts)?;
     let head = AppendHead::of(&parts.headers)?;

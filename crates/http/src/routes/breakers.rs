@@ -22,10 +22,9 @@ use api::request::query::ListBreakers;
 use api::response::breaker as written;
 use api::response::page::end_names;
 use api::response::refusal::Target;
-use bytes::Bytes;
+use axum::body::Body;
 use http::header::{HeaderValue, RETRY_AFTER};
 use http::request;
-use http_body::Body;
 use model::{
     AskBreaker, BreakerDecision, BreakerForced, BreakerName, Command, ControlBreaker, DeleteBreaker, Elapsed,
     Outcome,
@@ -39,11 +38,7 @@ use std::time::Duration;
 /// A watch looks again this long after something ends by itself.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn put(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let name = parts::breaker(parts)?;
     let body = read_json(&context.buffers, &parts.headers, body).await?;
@@ -113,11 +108,7 @@ pub(super) async fn permit(context: &Context, parts: &request::Parts) -> Result 
     Ok(response)
 }
 
-pub(super) async fn record<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn record(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let name = parts::breaker(parts)?;
     let body = read_json(&context.buffers, &parts.headers, body).await?;

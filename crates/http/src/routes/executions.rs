@@ -13,22 +13,17 @@ use api::response::execution::{
 };
 use api::response::refusal::Target;
 use api::{Code, Problem};
-use bytes::Bytes;
+use axum::body::Body;
 use format::row::execution_key;
 use http::header::HeaderValue;
 use http::request;
-use http_body::Body;
 use model::{BeginExecution, Begun, Command, ExecutionKey, Namespace, Outcome, Refusal};
 use runtime::{Unavailable, Woken};
 use shard::query;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-pub(super) async fn begin<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn begin(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let key = parts::execution(parts)?.into_owned();
     let body = read_json(&context.buffers, &parts.headers, body).await?;
@@ -77,11 +72,7 @@ fn begun(context: &Context, key: &ExecutionKey<'_>, outcome: &Outcome) -> Result
     Ok(response)
 }
 
-pub(super) async fn complete<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn complete(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let key = parts::execution(parts)?.into_owned();
     let body = read_json(&context.buffers, &parts.headers, body).await?;
@@ -96,11 +87,7 @@ where
     }
 }
 
-pub(super) async fn abandon<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn abandon(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let key = parts::execution(parts)?.into_owned();
     let body = read_json(&context.buffers, &parts.headers, body).await?;

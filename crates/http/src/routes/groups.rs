@@ -13,19 +13,14 @@ use api::request::query::GetGroup;
 use api::response::group::{Counts, Follower, Group, Member, write_created};
 use api::response::refusal::Target;
 use api::{Code, Problem};
-use bytes::Bytes;
+use axum::body::Body;
 use http::header::HeaderValue;
 use http::request;
-use http_body::Body;
 use model::{Command, GroupName, Key, Outcome};
 use shard::query::{self, FollowerView, GroupCounts, GroupState, GroupView, MemberView};
 
 /// `POST /v1/groups`
-pub(in crate::routes) async fn create<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(in crate::routes) async fn create(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let create = group::read(&parts.headers, &body, context.handle.wall_now())?;

@@ -25,10 +25,9 @@ use api::response::lease::{Holder, Lease, write_granted, write_released, write_r
 use api::response::page::{end_names, write_list};
 use api::response::refusal::Target;
 use api::{Code, Problem};
-use bytes::Bytes;
+use axum::body::Body;
 use format::row::{lease_key, lease_waiter_key};
 use http::request;
-use http_body::Body;
 use model::{
     AcquireLease, Command, Cursor, Elapsed, Granted, LeaseName, Namespace, Outcome, Position, Refusal,
     ReleaseLease, RenewLease, WithdrawLease,
@@ -42,11 +41,7 @@ use tokio::time::{Instant, sleep_until};
 /// After a wake that brought no grant, the state is looked at again after this long.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-pub(super) async fn acquire<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn acquire(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     let name = parts::lease(parts)?.into_owned();
     parts::no_query(parts)?;
     let body = read_json(&context.buffers, &parts.headers, body).await?;
@@ -67,11 +62,7 @@ where
     }
 }
 
-pub(super) async fn renew<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn renew(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     let name = parts::lease(parts)?.into_owned();
     parts::no_query(parts)?;
     let body = read_json(&context.buffers, &parts.headers, body).await?;
@@ -85,11 +76,7 @@ where
     }
 }
 
-pub(super) async fn release<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn release(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     let name = parts::lease(parts)?.into_owned();
     parts::no_query(parts)?;
     let body = read_json(&context.buffers, &parts.headers, body).await?;

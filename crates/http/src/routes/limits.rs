@@ -16,9 +16,8 @@ use api::response::limit::{Key, MoreKeys, write_deleted, write_limit, write_limi
 use api::response::page::end_names;
 use api::response::refusal::Target;
 use api::{Code, Problem};
-use bytes::Bytes;
+use axum::body::Body;
 use http::request;
-use http_body::Body;
 use model::{Command, DeleteLimit, LimitName, Outcome, limits};
 use runtime::ReadFailure;
 use shard::query::{self, LimitUse};
@@ -32,11 +31,7 @@ const READ_AT_ONCE: usize = 100;
 const ROWS_MAX: usize = 1_000;
 const ROWS_OF_ALL_MAX: usize = 10_000;
 
-pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn put(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let name = parts::limit(parts)?;
     media::check_json(Head::read(&parts.headers)?.content_type)?;

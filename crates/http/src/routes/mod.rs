@@ -40,19 +40,14 @@ use api::contract::parameters::{SENT_STORE, STORE};
 use api::request::queue::change;
 use api::request::queue::settle::Kind;
 use api::request::store;
-use bytes::Bytes;
+use axum::body::Body;
 use http::{Request, request};
-use http_body::Body;
 use model::{BreakerForced, ScheduleAction};
 use std::future::Future;
 use std::sync::Arc;
 
 /// Runs an operation, if the request may run it.
-pub(crate) async fn respond<B>(context: &Arc<Context>, operation: Operation, request: Request<B>) -> Result
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
+pub(crate) async fn respond(context: &Arc<Context>, operation: Operation, request: Request<Body>) -> Result {
     let (mut parts, body) = request.into_parts();
     match context.access.admit(operation, &mut parts)? {
         None => answer(context, operation, &parts, body).await,
@@ -75,11 +70,7 @@ async fn until(ending: Option<Ending>, respond: impl Future<Output = Result>) ->
 }
 
 /// Runs an operation for a caller who was admitted to it.
-async fn answer<B>(context: &Arc<Context>, operation: Operation, parts: &request::Parts, body: B) -> Result
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
+async fn answer(context: &Arc<Context>, operation: Operation, parts: &request::Parts, body: Body) -> Result {
     // Reads of events may name a store whose history this one continues.
     let is_read = matches!(operation, Operation::ReadStream | Operation::ReadStore);
     if !is_read && parts.headers.contains_key(store::HEADER) && operation.takes(&STORE) {
@@ -93,11 +84,7 @@ where
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
-async fn run<B>(context: &Arc<Context>, operation: Operation, parts: &request::Parts, mut body: B) -> Result
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
+async fn run(context: &Arc<Context>, operation: Operation, parts: &request::Parts, mut body: Body) -> Result {
     match operation {
         Operation::Append => append::respond(context, parts, &mut body).await,
         Operation::ReadStream => read::stream(context, parts, parts::stream(parts)?.into_owned()).await,

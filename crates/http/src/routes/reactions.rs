@@ -12,10 +12,9 @@ use api::response::reaction::{Reaction, write_deleted, write_reactions, write_se
 use api::response::refusal::Target;
 use api::response::stored::StoredEvent;
 use api::{Code, Problem};
-use bytes::Bytes;
+use axum::body::Body;
 use format::body::BodyRecord;
 use http::request;
-use http_body::Body;
 use model::{Command, Cursor, DeleteReaction, KeyId, Outcome, ReactionPayload, ReactionSettings};
 use runtime::{BodyReader, ReadFailure, Snapshot};
 use shard::query::{self, Obstacle, ReactionView};
@@ -26,11 +25,7 @@ use telemetry::ReactionFigures;
 /// estimated.
 const COUNTED_BYTES_MAX: u64 = 4 << 20;
 
-pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> response::Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn put(context: &Context, parts: &request::Parts, body: &mut Body) -> response::Result {
     parts::no_query(parts)?;
     let name = parts::reaction(parts)?.into_owned();
     let body = read_whole(&context.buffers, &parts.headers, body).await?;

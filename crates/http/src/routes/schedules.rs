@@ -17,20 +17,15 @@ use api::response::schedule::{
     write_set,
 };
 use api::{Code, Problem};
-use bytes::Bytes;
+use axum::body::Body;
 use http::header::HeaderValue;
 use http::request;
-use http_body::Body;
 use model::{
     Command, ControlSchedule, DeleteSchedule, NextTick, Outcome, ScheduleAction, ScheduleName, Wall,
 };
 use shard::query::{self, ScheduleView};
 
-pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn put(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let name = parts::schedule(parts)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
@@ -50,11 +45,7 @@ where
     }
 }
 
-pub(super) async fn preview<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn preview(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let name = parts::schedule(parts)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
@@ -145,11 +136,7 @@ pub(super) async fn fire(context: &Context, parts: &request::Parts) -> Result {
     control(context, parts, ControlSchedule { keyed, schedule, action: ScheduleAction::Fire }).await
 }
 
-pub(super) async fn backfill<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn backfill(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let schedule = parts::schedule(parts)?.into_owned();
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
@@ -205,11 +192,7 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     Ok(response::json(out))
 }
 
-pub(super) async fn put_set<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn put_set(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let owner = parts::schedule(parts)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;

@@ -9,9 +9,8 @@ use crate::unavailable;
 use api::request::settings;
 use api::response::outcome::write_settings;
 use api::response::refusal::Target;
-use bytes::Bytes;
+use axum::body::Body;
 use http::request;
-use http_body::Body;
 use model::{Command, Outcome, PutSettings, Settings};
 
 pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
@@ -27,11 +26,7 @@ pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
     Ok(rendered(stream.as_str(), &state.settings))
 }
 
-pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn put(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let stream = parts::stream(parts)?;
     api::media::check_json(api::request::head::Head::read(&parts.headers)?.content_type)?;

@@ -10,21 +10,16 @@ use api::request::{query, subject};
 use api::response::refusal::Target;
 use api::response::subject::write_erased;
 use api::{Code, Problem};
-use bytes::Bytes;
+use axum::body::Body;
 use http::header::HeaderValue;
 use http::request;
-use http_body::Body;
 use model::{Command, EraseSubject, Outcome, limits};
 use subject_keys::SubjectKeys;
 
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// Tells the audit stream first, then erases the key. If the node stops in between, its next start erases it.
-pub(super) async fn erase<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn erase(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let subject = subject::erase(&parts.headers, &body)?;

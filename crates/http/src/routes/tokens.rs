@@ -14,17 +14,12 @@ use api::response::page::{Link, write_list};
 use api::response::refusal::Target;
 use api::response::token::{Token, write_created, write_revoked, write_token};
 use api::{Code, Problem};
-use bytes::Bytes;
+use axum::body::Body;
 use http::request;
-use http_body::Body;
 use model::{ChangeToken, Command, Outcome, TokenChange};
 use shard::query::{self, TokenView};
 
-pub(super) async fn create<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn create(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let new = token::create(&parts.headers, &body)?;

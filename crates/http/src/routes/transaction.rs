@@ -10,17 +10,12 @@ use api::media;
 use api::request::transaction;
 use api::response::outcome::{WriteContext, write_transacted};
 use api::response::refusal::Target;
-use bytes::Bytes;
+use axum::body::Body;
 use http::header::HeaderValue;
 use http::request;
-use http_body::Body;
 use model::{Check, Command, Outcome, Write, Written};
 
-pub(super) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn respond(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     media::check_json(api::request::head::Head::read(&parts.headers)?.content_type)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;

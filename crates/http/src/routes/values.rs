@@ -15,21 +15,16 @@ use api::response::page::{end_names, write_list};
 use api::response::refusal::Target;
 use api::response::value::{Seen, write_listed, write_seen, write_value};
 use api::{Code, Problem};
-use bytes::Bytes;
+use axum::body::Body;
 use format::row::value_key;
 use http::header::{ETAG, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::request;
-use http_body::Body;
 use model::{Command, Namespace, Outcome, Revision, ValueName};
 use runtime::Snapshot;
 use shard::query::{ListedValue, StoredValue};
 use std::sync::Arc;
 
-pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(super) async fn put(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let name = parts::value(parts)?.into_owned();
     let body = read_whole(&context.buffers, &parts.headers, body).await?;

@@ -27,6 +27,7 @@ use model::{Cursor, Index, limits};
 use node::{DiskSpace, Mono, Now};
 use stall::{Change, DiskWatch};
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -140,8 +141,16 @@ impl NodeTask {
     /// # Errors
     /// [`Halted`]: a disk failed, or what was read is not what was written. The process must end. A restart
     /// recovers everything that was acknowledged.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Halted> {
-        tokio::pin!(stop);
+    ///
+    /// The future is boxed so that this crate compiles the loop, and not once more each program that runs a node.
+    pub fn run<'s>(
+        self,
+        stop: impl Future<Output = ()> + 's,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Halted>> + 's>> {
+        Box::pin(self.run_until(Box::pin(stop)))
+    }
+
+    async fn run_until(mut self, mut stop: Pin<Box<dyn Future<Output = ()> + '_>>) -> Result<(), Halted> {
         let mut stop_asked = false;
         let mut checks = interval(CHECK_EVERY);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);

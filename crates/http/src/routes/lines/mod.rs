@@ -24,10 +24,10 @@ use api::request::{head::Head, line, query};
 use api::response::outcome::Summary;
 use api::trace::Trace;
 use api::{Code, Problem, media};
+use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream as futures_stream;
 use http::request;
-use http_body::Body;
 use in_flight::{InFlight, LineOutcome};
 use model::{Append, Command, Expected, limits};
 use runtime::Unavailable;
@@ -43,16 +43,12 @@ use tokio::sync::watch;
 /// Results are sent in parts of about this size while more are available.
 const PART_BYTES: usize = 16 << 10;
 
-pub(super) async fn respond<B>(
+pub(super) async fn respond(
     context: &Arc<Context>,
     parts: &request::Parts,
-    body: B,
+    body: Body,
     activity: Option<Arc<Activity>>,
-) -> Result
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
+) -> Result {
     query::none(parts.uri.query())?;
     let head = Head::read(&parts.headers)?;
     media::check_lines(head.content_type)?;
@@ -90,11 +86,11 @@ where
 }
 
 /// One request's lines.
-struct Lines<B> {
+struct Lines {
     context: Arc<Context>,
     /// Each line is checked against what this caller may do.
     caller: Caller,
-    body: B,
+    body: Body,
     trace: Option<Trace>,
     activity: Option<Arc<Activity>>,
     stopping: watch::Receiver<bool>,
@@ -130,11 +126,7 @@ enum Next {
     Nothing,
 }
 
-impl<B> Lines<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+impl Lines {
     /// Writes results as they become available, until a part is full or none is ready. False once the summary is
     /// written.
     async fn write_results(&mut self, out: &mut Vec<u8>) -> bool {

@@ -14,9 +14,8 @@ use api::request::queue::slot_of;
 use api::response::queue::outcome::no_task;
 use api::response::queue::view::{write_changed, write_classes};
 use api::response::refusal::Target;
-use bytes::Bytes;
+use axum::body::Body;
 use http::request;
-use http_body::Body;
 use model::{
     ChangeTasks, Command, Cursor, Outcome, Position, QueueName, ReplayTask, TaskChange, TaskRef, TaskState,
     limits,
@@ -42,16 +41,12 @@ pub(in crate::routes) async fn classes(context: &Context, parts: &request::Parts
 }
 
 /// `POST /v1/queues/{queue}/cancel`, `.../dead-letters/replay` and `.../dead-letters/drop`
-pub(in crate::routes) async fn many<B>(
+pub(in crate::routes) async fn many(
     context: &Context,
     parts: &request::Parts,
     kind: Kind,
-    body: &mut B,
-) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+    body: &mut Body,
+) -> Result {
     parts::no_query(parts)?;
     let queue = parts::queue(parts)?.into_owned();
     let slot = slot_of(&queue);

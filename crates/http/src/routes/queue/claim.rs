@@ -12,9 +12,8 @@ use crate::unavailable;
 use api::request::queue::claim::{self, ClaimRequest};
 use api::response::queue::outcome::write_claimed;
 use api::response::refusal::Target;
-use bytes::Bytes;
+use axum::body::Body;
 use http::request;
-use http_body::Body;
 use model::{Claimed, Command, Outcome, Settled};
 use runtime::Unavailable;
 use std::future::poll_fn;
@@ -23,11 +22,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use telemetry::Queue;
 
-pub(in crate::routes) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(in crate::routes) async fn respond(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let queue = parts::queue(parts)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;

@@ -9,20 +9,15 @@ use api::request::queue::tasks::{Form, TasksHead};
 use api::response::queue::outcome::{EnqueueContext, write_enqueued, write_enqueued_lines};
 use api::response::refusal::Target;
 use api::{Code, Problem};
-use bytes::Bytes;
+use axum::body::Body;
 use http::header::HeaderValue;
 use http::request;
-use http_body::Body;
 use model::{Command, Enqueued, EnqueuedTask, Outcome};
 
 /// The size of the response for one task.
 const TASK_BYTES: usize = 96;
 
-pub(in crate::routes) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(in crate::routes) async fn respond(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let queue = parts::queue(parts)?;
     let head = TasksHead::of(&parts.headers)?;

@@ -14,9 +14,8 @@ use api::request::queue::settings;
 use api::response::page::end_names;
 use api::response::queue::view::{Depth, write_queue, write_queues, write_settings};
 use api::response::refusal::Target;
-use bytes::Bytes;
+use axum::body::Body;
 use http::request;
-use http_body::Body;
 use model::{Command, Outcome, PutQueue, QueueName, QueueSettings};
 use shard::query::{self, TypeView};
 
@@ -51,11 +50,7 @@ const fn depth(view: &TypeView) -> Depth {
     }
 }
 
-pub(in crate::routes) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(in crate::routes) async fn put(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let queue = parts::queue(parts)?;
     media::check_json(Head::read(&parts.headers)?.content_type)?;

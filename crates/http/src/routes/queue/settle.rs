@@ -12,9 +12,8 @@ use api::request::queue::slot_of;
 use api::response::queue::outcome::{LineContext, write_settled, write_settled_lines};
 use api::response::refusal::Target;
 use api::{Code, Problem};
-use bytes::Bytes;
+use axum::body::Body;
 use http::request;
-use http_body::Body;
 use model::{Action, Outcome, QueueName, Settle, Settled, Settlement, Wall};
 use runtime::Pending;
 
@@ -22,16 +21,12 @@ use runtime::Pending;
 const RESULT_BYTES: usize = 64;
 
 /// `POST /v1/queues/{queue}/tasks/{id}/complete` and the like.
-pub(in crate::routes) async fn one<B>(
+pub(in crate::routes) async fn one(
     context: &Context,
     parts: &request::Parts,
     kind: Kind,
-    body: &mut B,
-) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+    body: &mut Body,
+) -> Result {
     parts::no_query(parts)?;
     let queue = parts::queue(parts)?;
     let slot = slot_of(&queue);
@@ -47,11 +42,7 @@ where
 }
 
 /// `POST /v1/queues/{queue}/settlements`
-pub(in crate::routes) async fn lines<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(in crate::routes) async fn lines(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let queue = parts::queue(parts)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;

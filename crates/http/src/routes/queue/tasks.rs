@@ -17,9 +17,8 @@ use api::response::queue::outcome::{no_task, write_state};
 use api::response::queue::view::{Attempt, BlockedOn, Failure, Task, write_tasks};
 use api::response::refusal::Target;
 use api::response::task_state;
-use bytes::Bytes;
+use axum::body::Body;
 use http::request;
-use http_body::Body;
 use model::{
     CancelTask, Command, Cursor, DeadLetterEnd, Key, Outcome, QueueName, SettleDeadLetter, TaskRef, limits,
 };
@@ -211,11 +210,7 @@ pub(in crate::routes) async fn cancel(context: &Context, parts: &request::Parts)
 }
 
 /// `POST /v1/queues/{queue}/tasks/{id}/replay`
-pub(in crate::routes) async fn replay<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(in crate::routes) async fn replay(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let queue = parts::queue(parts)?;
     let task = parts::owned_task(parts::task(parts, slot_of(&queue))?);

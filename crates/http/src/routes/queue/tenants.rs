@@ -13,17 +13,12 @@ use api::request::tenant;
 use api::response::page::Link;
 use api::response::refusal::Target;
 use api::response::tenant::{Tenant, write_tenant, write_tenants, write_weight};
-use bytes::Bytes;
+use axum::body::Body;
 use http::request;
-use http_body::Body;
 use model::{Command, DeleteTenant, Outcome};
 use shard::query::{self, TenantView};
 
-pub(in crate::routes) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
+pub(in crate::routes) async fn put(context: &Context, parts: &request::Parts, body: &mut Body) -> Result {
     parts::no_query(parts)?;
     let (queue, name) = (parts::queue(parts)?, parts::tenant(parts)?);
     media::check_json(Head::read(&parts.headers)?.content_type)?;
