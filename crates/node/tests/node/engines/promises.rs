@@ -1,8 +1,8 @@
 //! The tests.
 
-use crate::conformance::{self, Rig, append};
-use crate::database::DatabaseMachine;
-use crate::raft::RaftMachine;
+use super::conformance::{self, Rig, append};
+use super::database::DatabaseMachine;
+use super::raft::RaftMachine;
 use model::{Effect, Expected};
 use node::Input;
 

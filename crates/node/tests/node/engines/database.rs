@@ -2,7 +2,7 @@
 //! stores the entry and its write set in one guarded transaction. Its view has nothing at hand after each
 //! entry, so every read misses at first.
 
-use crate::conformance::Machine;
+use super::conformance::Machine;
 use bytes::Bytes;
 use model::view::Visit;
 use model::{

@@ -1,11 +1,8 @@
 //! A state whose disk work lags behind stops new entries, until that work has ended.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-mod empty_log;
-mod numbers;
-
+use crate::empty_log::EmptyLog;
+use crate::numbers::Numbers;
 use consensus::{Message, Ticket};
-use empty_log::EmptyLog;
 use model::view::Visit;
 use model::{
     Command, DeleteStream, Expected, KeyRange, Order, Outcome, StreamName, Value, View, ViewError, Wall,
@@ -15,7 +12,6 @@ use node::{
     Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo,
     Request,
 };
-use numbers::Numbers;
 use shard::{Shard, ShardOptions};
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,10 +1,7 @@
 //! The commands that a node proposes on its own: how many entries they cost, and that they keep up.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-mod empty_log;
-
+use crate::empty_log::EmptyLog;
 use consensus::{Message, Ticket};
-use empty_log::EmptyLog;
 use model::{
     Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, KeyId, NewEvent, Outcome, PutSettings,
     Settings, StreamName, Wall,

@@ -1,6 +1,5 @@
 //! Two groups in one node: each has half of the slots and a state of its own, and they share one log, one sync,
 //! and every crash.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use consensus::{Message, Ticket};
 use format::header::StoreId;

@@ -1,8 +1,6 @@
 //! A node whose group has three replicas. The test plays the other two, and the log and disk of the node.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-mod numbers;
-
+use crate::numbers::Numbers;
 use consensus::{LogEntry, LogView, LogViewError, Message, MessageBody, Round, Ticket, Vote};
 use format::frame::{EntryKind, HardState, decode_groups};
 use format::membership::{Change, Membership, encode_changes};
@@ -15,7 +13,6 @@ use node::{
     Engine as _, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
     RaftIo, Request, Unavailable,
 };
-use numbers::Numbers;
 use shard::{Shard, ShardOptions};
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -1,11 +1,8 @@
 //! The node's step machine over the built-in engine: what comes out, and in which order.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-mod empty_log;
-mod numbers;
-
+use crate::empty_log::EmptyLog;
+use crate::numbers::Numbers;
 use consensus::{Message, Ticket};
-use empty_log::EmptyLog;
 use format::frame::{EntryKind, decode_groups};
 use model::{
     Append, CatchUp, Command, Cursor, Enqueue, Expected, Filled, Fingerprint, IdHash, Identity, KeyId,
@@ -17,7 +14,6 @@ use node::{
     AskedTime, ClosedTime, DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion,
     RaftEngine, RaftEngineOptions, RaftIo, Request, Unavailable,
 };
-use numbers::Numbers;
 use shard::{Shard, ShardOptions};
 use std::borrow::Cow;
 use storage::memory_state::{MemoryFlush, MemoryState, MemoryStateDisk, Space};

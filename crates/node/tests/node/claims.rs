@@ -1,11 +1,8 @@
 //! Claims that wait: who is granted tasks, when, and in which entry.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-mod empty_log;
-mod numbers;
-
+use crate::empty_log::EmptyLog;
+use crate::numbers::Numbers;
 use consensus::{Message, Ticket};
-use empty_log::EmptyLog;
 use model::{
     Claim, Command, Enqueue, Fingerprint, NewTask, Outcome, PutQueue, QueueName, QueueSettings, TaskOptions,
     Wall,
@@ -14,7 +11,6 @@ use node::{
     DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
     RaftIo, Request,
 };
-use numbers::Numbers;
 use shard::{Shard, ShardOptions};
 use std::borrow::Cow;
 use storage::memory_state::{MemoryFlush, MemoryState, MemoryStateDisk};

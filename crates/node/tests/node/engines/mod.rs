@@ -7,15 +7,8 @@
 //! | `raft` | the built-in engine |
 //! | `database` | an engine on a database in memory, whose view has nothing at hand at first |
 //! | `promises` | the tests |
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 mod conformance;
-#[cfg(test)]
 mod database;
-#[cfg(test)]
-#[path = "../numbers/mod.rs"]
-mod numbers;
-#[cfg(test)]
 mod promises;
-#[cfg(test)]
 mod raft;

@@ -1,6 +1,6 @@
 //! The built-in engine, on a log and a state in memory.
 
-use crate::conformance::Machine;
+use super::conformance::Machine;
 use format::header::StoreId;
 use model::{GroupId, SlotRange, StreamName};
 use node::{GroupLog, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo};

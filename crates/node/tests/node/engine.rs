@@ -1,8 +1,6 @@
 //! What a node makes of each report of its engine. The engine is a script.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-mod numbers;
-
+use crate::numbers::Numbers;
 use bytes::Bytes;
 use model::{
     Absent, Command, EntryClock, ExpireEvents, Index, Key, Outcome, Position, SlotRange, StreamName, Term,
@@ -12,7 +10,6 @@ use node::{
     DiskSpace, Engine, EngineError, EntryId, EntryResult, Input, Mono, Node, NodeOptions, Now, Output,
     Polled, Request, Unavailable,
 };
-use numbers::Numbers;
 use std::collections::{BTreeMap, VecDeque};
 
 /// An engine whose reports are given by the test as messages.
