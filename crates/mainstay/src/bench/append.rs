@@ -3,7 +3,7 @@
 
 use super::disk;
 use super::load::{self, Load, Measured, Until};
-use super::payload::Payload;
+use super::payload::{Data, Payload};
 use super::process::{Cpu, Device, Pid};
 use super::report::{AppendRun, Report};
 use super::server::{Server, Servers};
@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Bytes of each event's data
     #[arg(long, value_name = "BYTES", default_value_t = 1_024, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     size: u64,
+    /// What each event's data is
+    #[arg(long, value_enum, default_value_t = Data::Random)]
+    data: Data,
     /// Subjects of the events; 0: they have none
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     subjects: u64,
@@ -69,7 +72,7 @@ impl Args {
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let load = args.load()?;
     let servers = Server::all(global, &args.servers)?;
-    let mut payload = Payload::new().about(args.subjects);
+    let mut payload = Payload::with(args.data).about(args.subjects);
     let mut report = Report::new(global.output);
     report.start(servers[0].start())?;
     let mut refused = 0;

@@ -1,9 +1,18 @@
-//! Distinct events that cost almost nothing to make: slices of one pool of random characters, with a number.
+//! Distinct events that cost almost nothing to make: slices of one pool of characters, with a number.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const POOL_BYTES: usize = 8 << 20;
 const CHARACTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+
+/// The data of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Data {
+    /// Random characters, which do not compress
+    Random,
+    /// The same 64 characters again and again: on a file system that compresses, more fits than the disk holds
+    Repeated,
+}
 
 #[derive(Debug)]
 pub(super) struct Payload {
@@ -19,10 +28,17 @@ pub(super) struct Payload {
 
 impl Payload {
     pub(super) fn new() -> Self {
+        Self::with(Data::Random)
+    }
+
+    pub(super) fn with(data: Data) -> Self {
         let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_micros() as u64);
         let mut payload =
             Self { pool: Vec::new(), random: run | 1, run, made: 0, subjects: 0, event: Vec::new() };
-        payload.pool = (0..POOL_BYTES).map(|_| CHARACTERS[(payload.draw() >> 58) as usize]).collect();
+        payload.pool = match data {
+            Data::Random => (0..POOL_BYTES).map(|_| CHARACTERS[(payload.draw() >> 58) as usize]).collect(),
+            Data::Repeated => CHARACTERS.iter().copied().cycle().take(POOL_BYTES).collect(),
+        };
         payload
     }
 
@@ -78,14 +94,18 @@ mod tests {
 
     #[test]
     fn events_are_json_of_the_size_asked_for_and_differ() {
-        let mut payload = Payload::new();
-        let mut made = std::collections::BTreeSet::new();
-        for _ in 0..1_000 {
-            let mut out = Vec::new();
-            payload.write_event(1_024, &mut out);
-            let event: serde_json::Value = serde_json::from_slice(&out).unwrap();
-            assert_eq!(event["data"].as_str().unwrap().len(), 1_024);
-            assert!(made.insert(event["id"].as_str().unwrap().to_owned()));
+        for data in [Data::Random, Data::Repeated] {
+            let mut payload = Payload::with(data);
+            let mut made = std::collections::BTreeSet::new();
+            for _ in 0..1_000 {
+                let mut out = Vec::new();
+                payload.write_event(1_024, &mut out);
+                let event: serde_json::Value = serde_json::from_slice(&out).unwrap();
+                let text = event["data"].as_str().unwrap();
+                assert_eq!(text.len(), 1_024);
+                assert_eq!(text[..64] == text[64..128], data == Data::Repeated);
+                assert!(made.insert(event["id"].as_str().unwrap().to_owned()));
+            }
         }
     }
 
