@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::event::{Expected, NewEvent};
 use crate::idempotency::{Execution, StoredResponse};
 use crate::leases::LeaseToken;
-use crate::queue::{ClaimedTask, Enqueued, NewTask};
+use crate::queue::{ClaimedTask, Enqueued, GroupCreated, NewGroup, NewTask};
 use crate::transport::Call;
 use http::Method;
 use serde::ser::{SerializeMap, Serializer};
@@ -57,6 +57,7 @@ enum Check {
 enum Write {
     Append(Append),
     Enqueue(Enqueue),
+    Group(Box<NewGroup>),
     Complete(Complete),
     Idempotency(CompleteExecution),
 }
@@ -120,6 +121,7 @@ pub enum Written {
     Appended(Appended),
     /// One for each task, in order.
     Enqueued(Vec<Enqueued>),
+    GroupCreated(GroupCreated),
     Completed,
     /// The response of an execution is stored.
     ExecutionCompleted,
@@ -132,12 +134,14 @@ impl<'de> Deserialize<'de> for Written {
         enum Wire {
             Append(Appended),
             Enqueue { tasks: Vec<Enqueued> },
+            Group(GroupCreated),
             Complete {},
             Idempotency {},
         }
         Wire::deserialize(deserializer).map(|wire| match wire {
             Wire::Append(appended) => Self::Appended(appended),
             Wire::Enqueue { tasks } => Self::Enqueued(tasks),
+            Wire::Group(created) => Self::GroupCreated(created),
             Wire::Complete {} => Self::Completed,
             Wire::Idempotency {} => Self::ExecutionCompleted,
         })
@@ -150,6 +154,7 @@ impl Serialize for Written {
         match self {
             Self::Appended(appended) => map.serialize_entry("append", appended)?,
             Self::Enqueued(tasks) => map.serialize_entry("enqueue", &json!({"tasks": tasks}))?,
+            Self::GroupCreated(created) => map.serialize_entry("group", created)?,
             Self::Completed => map.serialize_entry("complete", &json!({"state": "done"}))?,
             Self::ExecutionCompleted => map.serialize_entry("idempotency", &json!({}))?,
         }
@@ -233,6 +238,12 @@ impl Transaction {
         self
     }
 
+    /// Creates this group. If there is one with its id and other tasks, nothing is written.
+    pub fn create_group(mut self, group: NewGroup) -> Self {
+        self.body.writes.push(Write::Group(Box::new(group)));
+        self
+    }
+
     /// Completes a task that this worker has claimed. If the claim is over, nothing is written, so what a worker
     /// writes together with this is written once.
     pub fn complete(mut self, queue: impl Into<String>, task: &ClaimedTask) -> Self {
@@ -296,7 +307,8 @@ mod tests {
             .check("a", Expected::Exists)
             .check_lease("l", &LeaseToken("00000000000000050007".into()))
             .check_value("v", Expected::Revision(Revision(2)))
-            .append("b", Expected::Revision(Revision(3)), [NewEvent::new("t").id("1")]);
+            .append("b", Expected::Revision(Revision(3)), [NewEvent::new("t").id("1")])
+            .create_group(NewGroup::new("g").task("q", NewTask::new("page").id("g-1")));
         assert_eq!(
             serde_json::to_value(&transaction.body).unwrap(),
             json!({
@@ -305,9 +317,12 @@ mod tests {
                     {"lease": "l", "token": "00000000000000050007"},
                     {"value": "v", "expected": 2},
                 ],
-                "writes": [{"append": {
-                    "stream": "b", "expected": 3, "events": [{"specversion": "1.0", "id": "1", "type": "t"}],
-                }}],
+                "writes": [
+                    {"append": {
+                        "stream": "b", "expected": 3, "events": [{"specversion": "1.0", "id": "1", "type": "t"}],
+                    }},
+                    {"group": {"id": "g", "members": [{"queue": "q", "id": "g-1", "type": "page"}]}},
+                ],
             })
         );
     }

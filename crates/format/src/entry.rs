@@ -100,6 +100,7 @@ mod tag {
     pub(super) const WRITE_SETTLE: u8 = 3;
     pub(super) const WRITE_COMPLETE_EXECUTION: u8 = 6;
     pub(super) const WRITE_ENQUEUE_WITH_OPTIONS: u8 = 4;
+    pub(super) const WRITE_CREATE_GROUP: u8 = 7;
 }
 
 /// With the bits of what is filled in: the key's id follows. Events that are not sealed have the layout that they always
@@ -408,6 +409,10 @@ fn put_transaction(writer: &mut Writer<'_>, transaction: &Transaction<'_>) {
                 writer.u8(tag::WRITE_COMPLETE_EXECUTION);
                 execution::put_complete(writer, complete);
             }
+            Write::CreateGroup(create) => {
+                writer.u8(tag::WRITE_CREATE_GROUP);
+                group::put_create(writer, create);
+            }
         }
     }
 }
@@ -440,6 +445,7 @@ fn get_transaction<'a>(reader: &mut Reader<'a>) -> Result<Transaction<'a>, Forma
             tag::WRITE_ENQUEUE_WITH_OPTIONS => Write::Enqueue(queue::get_enqueue(reader, Options::Listed)?),
             tag::WRITE_SETTLE => Write::Settle(queue::get_settle(reader)?),
             tag::WRITE_COMPLETE_EXECUTION => Write::CompleteExecution(execution::get_complete(reader)?),
+            tag::WRITE_CREATE_GROUP => Write::CreateGroup(group::get_create(reader)?),
             other => return Err(FormatError::invalid("write", u64::from(other))),
         });
     }

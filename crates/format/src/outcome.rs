@@ -107,6 +107,7 @@ mod tag {
     pub(super) const NO_TOKEN: u8 = 55;
     pub(super) const TOKEN_EXISTS: u8 = 56;
     pub(super) const TOO_MANY_TOKENS: u8 = 57;
+    pub(super) const GROUP_CONFLICT_IN_PART: u8 = 58;
 }
 
 const EVENT_BYTES_MIN: usize = 3;
@@ -228,8 +229,7 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
         }
         Outcome::GroupCreated(created) => {
             writer.u8(tag::GROUP_CREATED);
-            lease::put_cursor(&mut writer, created.group);
-            writer.u8(u8::from(created.replayed));
+            put_group_created(&mut writer, *created);
         }
         Outcome::ReactionPut { cursor } => {
             writer.u8(tag::REACTION_PUT);
@@ -327,10 +327,7 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::TOKEN_USED => Outcome::TokenUsed,
         tag::SUBJECT_ERASED => Outcome::SubjectErased { erased: Wall(reader.u64()?) },
         tag::TASKS_CHANGED => Outcome::TasksChanged(queue::get_changed(&mut reader)?),
-        tag::GROUP_CREATED => Outcome::GroupCreated(GroupCreated {
-            group: lease::get_cursor(&mut reader)?,
-            replayed: get_flag(&mut reader)?,
-        }),
+        tag::GROUP_CREATED => Outcome::GroupCreated(get_group_created(&mut reader)?),
         other => return Err(FormatError::invalid("outcome", u64::from(other))),
     };
     reader.end()?;
@@ -350,6 +347,7 @@ fn put_transacted(writer: &mut Writer<'_>, replayed: bool, writes: &[Written]) {
                 Written::Enqueued(_) => tag::ENQUEUED,
                 Written::Settled(_) => tag::SETTLED,
                 Written::ExecutionCompleted => tag::EXECUTION_COMPLETED,
+                Written::GroupCreated(_) => tag::GROUP_CREATED,
             });
         }
         match written {
@@ -357,6 +355,7 @@ fn put_transacted(writer: &mut Writer<'_>, replayed: bool, writes: &[Written]) {
             Written::Enqueued(enqueued) => queue::put_enqueued(writer, enqueued),
             Written::Settled(settled) => queue::put_settled(writer, settled),
             Written::ExecutionCompleted => {}
+            Written::GroupCreated(created) => put_group_created(writer, *created),
         }
     }
 }
@@ -380,8 +379,18 @@ fn get_written(reader: &mut Reader<'_>) -> Result<Written, FormatError> {
         tag::ENQUEUED => Written::Enqueued(queue::get_enqueued(reader)?),
         tag::SETTLED => Written::Settled(queue::get_settled(reader)?),
         tag::EXECUTION_COMPLETED => Written::ExecutionCompleted,
+        tag::GROUP_CREATED => Written::GroupCreated(get_group_created(reader)?),
         other => return Err(FormatError::invalid("result of a write", u64::from(other))),
     })
+}
+
+fn put_group_created(writer: &mut Writer<'_>, created: GroupCreated) {
+    lease::put_cursor(writer, created.group);
+    writer.u8(u8::from(created.replayed));
+}
+
+fn get_group_created(reader: &mut Reader<'_>) -> Result<GroupCreated, FormatError> {
+    Ok(GroupCreated { group: lease::get_cursor(reader)?, replayed: get_flag(reader)? })
 }
 
 fn put_appended(writer: &mut Writer<'_>, appended: &Appended) {
@@ -479,7 +488,12 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u32(*part);
             writer.u32(*task);
         }
-        Refusal::GroupConflict => writer.u8(tag::GROUP_CONFLICT),
+        // Groups were created by a command of their own before they could be a part of something.
+        Refusal::GroupConflict { part: 0 } => writer.u8(tag::GROUP_CONFLICT),
+        Refusal::GroupConflict { part } => {
+            writer.u8(tag::GROUP_CONFLICT_IN_PART);
+            writer.u32(*part);
+        }
         Refusal::WrongTaskState { state } => {
             writer.u8(tag::WRONG_TASK_STATE);
             queue::put_state(writer, *state);
@@ -534,7 +548,8 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::NO_LIMIT => Refusal::NoLimit,
         tag::CLAIM_LOST => Refusal::ClaimLost { part: reader.u32()?, settlement: reader.u32()? },
         tag::TASK_CONFLICT => Refusal::TaskConflict { part: reader.u32()?, task: reader.u32()? },
-        tag::GROUP_CONFLICT => Refusal::GroupConflict,
+        tag::GROUP_CONFLICT => Refusal::GroupConflict { part: 0 },
+        tag::GROUP_CONFLICT_IN_PART => Refusal::GroupConflict { part: reader.u32()? },
         tag::WRONG_TASK_STATE => Refusal::WrongTaskState { state: queue::get_state(reader)? },
         tag::NO_BREAKER => Refusal::NoBreaker,
         tag::NO_SCHEDULE => Refusal::NoSchedule,

@@ -96,7 +96,10 @@ fn appends_of<'c>(command: &'c mut Command<'static>) -> Vec<&'c mut Append<'stat
         Command::Transaction(transaction) => {
             let appends = transaction.writes.iter_mut().filter_map(|write| match write {
                 Write::Append(append) => Some(append),
-                Write::Enqueue(_) | Write::Settle(_) | Write::CompleteExecution(_) => None,
+                Write::Enqueue(_)
+                | Write::Settle(_)
+                | Write::CompleteExecution(_)
+                | Write::CreateGroup(_) => None,
             });
             appends.collect()
         }

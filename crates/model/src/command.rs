@@ -222,6 +222,8 @@ pub enum Write<'a> {
     Settle(Settle<'a>),
     /// The execution must be one that no one has ended.
     CompleteExecution(CompleteExecution<'a>),
+    /// The group must be created, or be known with the same content.
+    CreateGroup(CreateGroup<'a>),
 }
 
 /// A stream's retention. An absent member removes nothing.

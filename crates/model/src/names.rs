@@ -105,6 +105,7 @@ fn of_transaction(transaction: &Transaction<'_>, see: &mut dyn FnMut(&str)) {
             Write::Enqueue(enqueue) => of_enqueue(enqueue, see),
             Write::Settle(settle) => of_settle(settle, see),
             Write::CompleteExecution(complete) => see(complete.key.as_str()),
+            Write::CreateGroup(create) => of_group(create, see),
         }
     }
 }

@@ -154,6 +154,7 @@ pub enum Written {
     Enqueued(Enqueued),
     Settled(Vec<Settled>),
     ExecutionCompleted,
+    GroupCreated(GroupCreated),
 }
 
 impl Written {
@@ -162,7 +163,7 @@ impl Written {
     pub const fn appended(&self) -> Option<&Appended> {
         match self {
             Self::Appended(appended) => Some(appended),
-            Self::Enqueued(_) | Self::Settled(_) | Self::ExecutionCompleted => None,
+            Self::Enqueued(_) | Self::Settled(_) | Self::ExecutionCompleted | Self::GroupCreated(_) => None,
         }
     }
 }
@@ -246,7 +247,8 @@ pub enum Refusal {
     /// The transaction settles a task whose claim is over, or that does not exist. `part` is as for a wrong
     /// revision; `settlement` counts from 0.
     ClaimLost { part: u32, settlement: u32 },
-    /// The transaction enqueues a task whose id the queue has with other content. `task` counts from 0.
+    /// The transaction enqueues a task whose id the queue has with other content, or a group has one whose id the queue
+    /// has. `task` counts from 0.
     TaskConflict { part: u32, task: u32 },
     /// The task is not in a state for this.
     WrongTaskState { state: TaskState },
@@ -262,8 +264,8 @@ pub enum Refusal {
     ScheduleOwned { schedule: u32 },
     /// The backfill has a tick that is in the future.
     TickInFuture,
-    /// There is a group with this name and other content.
-    GroupConflict,
+    /// There is a group with this name and other content. `part` is as for a wrong revision.
+    GroupConflict { part: u32 },
     /// The cursor lies after everything that was recorded: `end` is the last position that was assigned.
     CursorBeyondEnd { end: Position },
     /// The shard has [`crate::limits::REACTIONS_MAX`] reactions already.

@@ -3,8 +3,8 @@
 use crate::claims::WaitingClaim;
 use crate::request::Replies;
 use model::{
-    Action, Append, Command, Elapsed, Enqueue, React, ScheduleAction, ScheduleDefinition, Settle, Settlement,
-    Wall, Write, limits,
+    Action, Append, Command, CreateGroup, Elapsed, Enqueue, React, ScheduleAction, ScheduleDefinition,
+    Settle, Settlement, Wall, Write, limits,
 };
 use std::collections::VecDeque;
 
@@ -241,6 +241,7 @@ fn command_bytes(command: &Command<'_>) -> usize {
                 Write::Enqueue(enqueue) => tasks_bytes(enqueue) + EVENT_OVERHEAD_BYTES,
                 Write::Settle(settle) => settlements_bytes(settle) + EVENT_OVERHEAD_BYTES,
                 Write::CompleteExecution(complete) => complete.response.len() + EVENT_OVERHEAD_BYTES,
+                Write::CreateGroup(create) => group_bytes(create) + EVENT_OVERHEAD_BYTES,
             });
             checks + writes.sum::<usize>()
         }
@@ -285,10 +286,7 @@ fn command_bytes(command: &Command<'_>) -> usize {
             react.events.iter().map(|event| event.envelope.len() + TASK_OVERHEAD_BYTES).sum()
         }
         Command::Enqueue(enqueue) => tasks_bytes(enqueue),
-        Command::CreateGroup(create) => {
-            let tasks = create.content.tasks().chain(create.content.followers());
-            tasks.map(|task| task.task.envelope.len() + TASK_OVERHEAD_BYTES).sum()
-        }
+        Command::CreateGroup(create) => group_bytes(create),
         Command::ReplayTask(replay) => replay.envelope.as_ref().map_or(0, |envelope| envelope.len()),
         Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
         Command::Settle(settle) => settlements_bytes(settle),
@@ -317,6 +315,11 @@ fn definition_bytes(definition: &ScheduleDefinition<'_>) -> usize {
 
 fn tasks_bytes(enqueue: &Enqueue<'_>) -> usize {
     enqueue.tasks.iter().map(|task| task.envelope.len() + TASK_OVERHEAD_BYTES).sum()
+}
+
+fn group_bytes(create: &CreateGroup<'_>) -> usize {
+    let tasks = create.content.tasks().chain(create.content.followers());
+    tasks.map(|task| task.task.envelope.len() + TASK_OVERHEAD_BYTES).sum()
 }
 
 fn settlements_bytes(settle: &Settle<'_>) -> usize {

@@ -273,9 +273,7 @@ impl Breaker {
                 let found = self.probes.iter().position(|(id, until)| *id == permit.probe && now < *until);
                 let Some(found) = found else { return false };
                 self.probes.swap_remove(found);
-                if says_something {
-                    self.end_probe(mark != Mark::Good, now);
-                }
+                self.end_probe(says_something.then_some(mark), now);
                 return true;
             }
             _ => return true,
@@ -294,11 +292,13 @@ impl Breaker {
         true
     }
 
-    fn end_probe(&mut self, has_failed: bool, now: u64) {
-        if has_failed {
-            self.lost += 1;
-        } else {
-            self.succeeded += 1;
+    /// Counts a probe, unless it says nothing, and judges them all. The settings may have changed since the last one, so one
+    /// that says nothing may be the occasion too.
+    fn end_probe(&mut self, mark: Option<Mark>, now: u64) {
+        match mark {
+            Some(Mark::Good) => self.succeeded += 1,
+            Some(Mark::Slow | Mark::Failed) => self.lost += 1,
+            None => {}
         }
         let all = self.settings.probes;
         let percent = u32::from(self.settings.probe_success_percent);

@@ -1,6 +1,7 @@
 //! Commands and outcomes in the words of the model.
 
 use crate::breaker::BreakerAsk;
+use crate::queue::convert::group;
 use crate::queue::{NewTask, Settlement};
 use crate::reaction::ReactionAsk;
 use crate::token::TokenAsk;
@@ -178,6 +179,9 @@ impl Simple {
                 self.queues.number(settle.queue.as_str()),
                 settle.settlements.iter().map(Settlement::of).collect(),
             ),
+            Write::CreateGroup(create) => {
+                SimpleWrite::Group(Box::new(group(create, &mut |name| self.queues.number(name.as_str()))))
+            }
         };
         let writes = transaction.writes.iter().map(write).collect();
         Ask::Transaction(transaction.keyed.as_ref().map(key), checks, writes)
@@ -325,7 +329,7 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TaskConflict { part, task } => {
                     Self::TaskConflict { part: part as usize, task: task as usize }
                 }
-                Refusal::GroupConflict => Self::GroupConflict,
+                Refusal::GroupConflict { part } => Self::GroupConflict(part as usize),
                 Refusal::ClaimLost { part, settlement } => {
                     Self::ClaimLost { part: part as usize, settlement: settlement as usize }
                 }
@@ -350,6 +354,9 @@ impl From<&Written> for Wrote {
             Written::Enqueued(enqueued) => Self::Enqueued(enqueued.slot.0, enqueued.tasks.clone()),
             Written::Settled(settled) => Self::Settled(settled.clone()),
             Written::ExecutionCompleted => Self::Completed,
+            Written::GroupCreated(created) => {
+                Self::GroupCreated(created.group.position.0, created.group.slot.0, created.replayed)
+            }
         }
     }
 }

@@ -203,7 +203,7 @@ pub enum SimpleOutcome {
     },
     /// The group's position and slot, and whether it was there already.
     GroupCreated(u64, u16, bool),
-    GroupConflict,
+    GroupConflict(usize),
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -326,7 +326,7 @@ impl SimpleOutcome {
                 | Self::TooManyTypes(_)
                 | Self::TaskConflict { .. }
                 | Self::ClaimLost { .. }
-                | Self::GroupConflict
+                | Self::GroupConflict(_)
                 | Self::NoTask
                 | Self::WrongTaskState(_)
                 | Self::NoLimit
@@ -370,6 +370,7 @@ impl SimpleOutcome {
                 writes.iter_mut().for_each(|wrote| match wrote {
                     Wrote::Appended(_, event_refs) => mark(event_refs),
                     Wrote::Enqueued(_, tasks) => mark_tasks(tasks),
+                    Wrote::GroupCreated(.., replayed) => *replayed = true,
                     Wrote::Settled(_) | Wrote::Completed => {}
                 });
             }
@@ -389,6 +390,7 @@ pub enum Wrote {
     Enqueued(u16, Vec<EnqueuedTask>),
     Settled(Vec<Settled>),
     Completed,
+    GroupCreated(u64, u16, bool),
 }
 
 #[derive(Clone, Debug)]
@@ -454,13 +456,14 @@ pub enum Write {
     /// Into a queue, which is given by its number.
     Enqueue(usize, Vec<NewTask>),
     Settle(usize, Vec<Settlement>),
+    Group(Box<queue::groups::SentGroup>),
 }
 
 impl Write {
     fn append(&self) -> Option<&Append> {
         match self {
             Self::Append(append) => Some(append),
-            Self::Complete(_) | Self::Enqueue(..) | Self::Settle(..) => None,
+            Self::Complete(_) | Self::Enqueue(..) | Self::Settle(..) | Self::Group(_) => None,
         }
     }
 }

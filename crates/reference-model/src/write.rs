@@ -4,6 +4,7 @@ use super::{
     Append, Condition, Event, EventRef, Execution, Id, Sent, Simple, SimpleOutcome, Stream, Write, Wrote,
 };
 use crate::breaker::Breaker;
+use crate::queue::groups::Group;
 use crate::queue::{NewTask, Queues, Settlement, Task};
 use crate::schedule::Schedule;
 use model::{EnqueuedTask, Position};
@@ -11,7 +12,8 @@ use model::{EnqueuedTask, Position};
 /// The request's events that are already stored: write, event, and where it is.
 type Old = Vec<(usize, usize, EventRef)>;
 
-/// The state before a transaction, as far as it may change it. A group changes only after a command.
+/// The state before a transaction, as far as it may change it. What the end of a task means for its group is seen after
+/// the command.
 struct Before {
     /// Those that it appends to, and those that hear of finished tasks.
     streams: Vec<(usize, Stream)>,
@@ -19,6 +21,7 @@ struct Before {
     last: u64,
     appended: usize,
     executions: Vec<Execution>,
+    groups: Vec<Group>,
     queues: Option<(Queues, Vec<Schedule>, Vec<Breaker>)>,
 }
 
@@ -68,6 +71,12 @@ impl Simple {
                 Write::Complete(_) => Err(SimpleOutcome::ExecutionLost(part)),
                 Write::Enqueue(queue, tasks) => self.enqueue_all(part, *queue, tasks),
                 Write::Settle(queue, settlements) => self.settle_all(part, *queue, settlements),
+                Write::Group(sent) => match self.create_group(part, sent) {
+                    SimpleOutcome::GroupCreated(position, slot, replayed) => {
+                        Ok(Wrote::GroupCreated(position, slot, replayed))
+                    }
+                    refused => Err(refused),
+                },
             };
             match wrote {
                 Ok(wrote) => done.push(wrote),
@@ -111,6 +120,10 @@ impl Simple {
                         state.tasks[number].settled_before(settlement)
                     };
                     Wrote::Settled(settlements.iter().map(before).collect::<Option<_>>()?)
+                }
+                Write::Group(sent) => {
+                    let group = self.find_group(&sent.name).filter(|group| group.content == sent.content)?;
+                    Wrote::GroupCreated(group.position, group.slot, true)
                 }
             });
         }
@@ -157,7 +170,9 @@ impl Simple {
     /// What these writes may change.
     fn before(&self, writes: &[Write]) -> Before {
         let appends = writes.iter().filter_map(Write::append);
-        let has_tasks = writes.iter().any(|write| matches!(write, Write::Enqueue(..) | Write::Settle(..)));
+        let has_tasks = writes
+            .iter()
+            .any(|write| matches!(write, Write::Enqueue(..) | Write::Settle(..) | Write::Group(_)));
         let told = self.queues.all.iter().filter_map(|queue| queue.settings.options.events.as_ref());
         let told =
             told.filter_map(|name| self.streams.iter().position(|stream| stream.name == name.as_str()));
@@ -169,6 +184,7 @@ impl Simple {
             last: self.last,
             appended: self.appended.len(),
             executions: self.executions.clone(),
+            groups: self.groups.clone(),
             queues: has_tasks.then(|| (self.queues.clone(), self.schedules.clone(), self.breakers.clone())),
         }
     }
@@ -181,6 +197,7 @@ impl Simple {
         self.last = before.last;
         self.appended.truncate(before.appended);
         self.executions = before.executions;
+        self.groups = before.groups;
         if let Some((queues, schedules, breakers)) = before.queues {
             (self.queues, self.schedules, self.breakers) = (queues, schedules, breakers);
         }

@@ -76,6 +76,7 @@ fn replayed(mut outcome: Outcome) -> Outcome {
             writes.iter_mut().for_each(|written| match written {
                 Written::Appended(appended) => mark(appended),
                 Written::Enqueued(enqueued) => mark_tasks(enqueued),
+                Written::GroupCreated(created) => created.replayed = true,
                 Written::Settled(_) | Written::ExecutionCompleted => {}
             });
         }

@@ -142,7 +142,10 @@ fn body_bytes(command: &Command<'_>) -> usize {
         Command::Transaction(transaction) => {
             let of_write = |write: &Write<'_>| match write {
                 Write::Append(one) => append(one),
-                Write::Enqueue(_) | Write::Settle(_) | Write::CompleteExecution(_) => 0,
+                Write::Enqueue(_)
+                | Write::Settle(_)
+                | Write::CompleteExecution(_)
+                | Write::CreateGroup(_) => 0,
             };
             transaction.writes.iter().map(of_write).sum()
         }

@@ -2,12 +2,14 @@
 //!
 //! *Either every check holds for the state before the transaction and every write is done, or nothing is.*
 //! The writes are done one after another, so a second append to a stream sees what the first one appended. If
-//! the streams already hold all the events of all the writes, the queues all the tasks, and every settlement has ended
-//! its claim, and every completion its execution, the outcome is the first one again, and nothing else is checked. A
+//! the streams already hold all the events of all the writes, the queues all the tasks, the groups are all there, and
+//! every settlement has ended its claim, and every completion its execution, the outcome is the first one again, and
+//! nothing else is checked. A
 //! settlement whose claim is over otherwise refuses the transaction, and so does a completion whose execution is over:
 //! what a worker or an endpoint writes together with it is written once.
 
 use crate::execution::{Execution, complete};
+use crate::group::create;
 use crate::heads::{Head, Stream, is_as_expected};
 use crate::lease;
 use crate::overlay::Overlay;
@@ -62,7 +64,9 @@ fn find_duplicates<'e, V: View>(
     let appends = || {
         transaction.writes.iter().enumerate().filter_map(|(at, write)| match write {
             Write::Append(append) => Some((at as u32, append)),
-            Write::Enqueue(_) | Write::Settle(_) | Write::CompleteExecution(_) => None,
+            Write::Enqueue(_) | Write::Settle(_) | Write::CompleteExecution(_) | Write::CreateGroup(_) => {
+                None
+            }
         })
     };
     let events = appends().map(|(_, append)| append.events.len()).sum();
@@ -104,6 +108,7 @@ fn replay<V: View>(
             Write::CompleteExecution(one) => {
                 complete::is_done(one, overlay)?.then_some(Written::ExecutionCompleted)
             }
+            Write::CreateGroup(one) => create::replay(one, overlay)?.map(Written::GroupCreated),
         };
         let Some(written) = written else { return Ok(None) };
         writes.push(written);
@@ -173,6 +178,7 @@ fn write_all<'e, V: View>(
             Write::CompleteExecution(one) => {
                 complete::write(one, part, overlay)?.map(|()| Written::ExecutionCompleted)
             }
+            Write::CreateGroup(one) => create::write(one, part, overlay)?.map(Written::GroupCreated),
         };
         match written {
             Ok(written) => writes.push(written),

@@ -67,7 +67,10 @@ pub fn events_of(command: &Command<'_>) -> Vec<(String, EventText)> {
             .iter()
             .flat_map(|write| match write {
                 Write::Append(append) => of_append(append),
-                Write::Enqueue(_) | Write::Settle(_) | Write::CompleteExecution(_) => Vec::new(),
+                Write::Enqueue(_)
+                | Write::Settle(_)
+                | Write::CompleteExecution(_)
+                | Write::CreateGroup(_) => Vec::new(),
             })
             .collect(),
         _ => Vec::new(),

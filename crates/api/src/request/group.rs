@@ -1,4 +1,5 @@
-//! `POST /v1/groups`: tasks of any queues that belong together, and what follows.
+//! `POST /v1/groups`, and a group as a write of a transaction: tasks of any queues that belong together, and what
+//! follows.
 //!
 //! The fingerprint covers what the tasks' fingerprints cover, and where each of them is. It is stored, so its input never
 //! changes.
@@ -35,12 +36,23 @@ pub fn read(headers: &HeaderMap, body: &[u8], now: Wall) -> Result<CreateGroup<'
     media::check_json(head.content_type)?;
     head.refuse_key("the group's `id` makes the request safe to repeat")?;
     let trace = head.trace();
-    let mut tasks =
-        Tasks { trace: trace.as_ref(), now, left: limits::GROUP_TASKS_MAX, hasher: Xxh3Default::new() };
-    let mut id = None;
     let mut reader = Reader::new(body)?;
-    let content = tasks.group(&mut reader, Depth::Outermost(&mut id))?;
+    let create = read_write(&mut reader, trace.as_ref(), now, limits::GROUP_TASKS_MAX)?;
     reader.end()?;
+    Ok(create)
+}
+
+/// Reads one group, which may have as many tasks.
+pub(super) fn read_write(
+    reader: &mut Reader<'_>,
+    trace: Option<&Trace>,
+    now: Wall,
+    tasks_max: usize,
+) -> Result<CreateGroup<'static>> {
+    let left = tasks_max.min(limits::GROUP_TASKS_MAX);
+    let mut tasks = Tasks { trace, now, left, hasher: Xxh3Default::new() };
+    let mut id = None;
+    let content = tasks.group(reader, Depth::Outermost(&mut id))?;
     let id = id.ok_or_else(|| missing("id"))?;
     Ok(CreateGroup {
         group: GroupName::new(id)?,
@@ -161,7 +173,10 @@ impl Tasks<'_> {
 
     fn task(&mut self, reader: &mut Reader<'_>) -> Result<GroupTask<'static>> {
         let Some(left) = self.left.checked_sub(1) else {
-            let detail = format!("a group has at most {} tasks", limits::GROUP_TASKS_MAX);
+            let detail = format!(
+                "a group has at most {} tasks, and its transaction no more items",
+                limits::GROUP_TASKS_MAX
+            );
             let problem = Problem::new(Code::TooManyItems, detail);
             return Err(problem.number("limit", limits::GROUP_TASKS_MAX as u64));
         };

@@ -4,8 +4,8 @@
 use crate::catalogue::Code;
 use crate::problem::{Problem, Result};
 use model::{
-    Action, Append, Check, CompleteExecution, Enqueue, Expected, Fingerprint, Identity, KeyHash, Keyed,
-    Namespace, NewTask, PutValue, ScheduleName, Settle, Settlement, Slot, Write, limits, slot_of,
+    Action, Append, Check, CompleteExecution, CreateGroup, Enqueue, Expected, Fingerprint, Identity, KeyHash,
+    Keyed, Namespace, NewTask, PutValue, ScheduleName, Settle, Settlement, Slot, Write, limits, slot_of,
 };
 use std::borrow::Cow;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -59,6 +59,7 @@ impl<'a> Key<'a> {
                 Write::Enqueue(enqueue) => request.add_enqueue(enqueue),
                 Write::Settle(settle) => request.add_settle(settle),
                 Write::CompleteExecution(complete) => request.add_complete(complete),
+                Write::CreateGroup(create) => request.add_group(create),
             }
         }
         self.keyed("POST", "/v1/transactions", &request, slot_of(Namespace::ROOT, &self.0))
@@ -208,6 +209,14 @@ impl Request {
         self.content.extend_from_slice(&complete.token.to_hex());
         self.content.extend_from_slice(&(complete.response.len() as u32).to_le_bytes());
         self.content.extend_from_slice(&complete.response);
+    }
+
+    /// As a write of a transaction. The group's fingerprint covers its tasks.
+    fn add_group(&mut self, create: &CreateGroup<'_>) {
+        add_text(&mut self.content, "");
+        add_text(&mut self.content, "group");
+        add_text(&mut self.content, create.group.as_str());
+        self.content.extend_from_slice(&create.fingerprint.0.to_le_bytes());
     }
 
     fn fingerprint(&self) -> Fingerprint {

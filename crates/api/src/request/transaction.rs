@@ -2,11 +2,12 @@
 //!
 //! Both lists will get more kinds of items. A check is recognised by the member that
 //! names what it is about (`stream`, `lease`, `value` or `idempotency`); a write
-//! is an object with one member that names its kind (`append`, `enqueue`, `complete`, `fail` or
+//! is an object with one member that names its kind (`append`, `enqueue`, `group`, `complete`, `fail` or
 //! `idempotency`).
 
 use super::append::{read_events, too_many};
 use super::execution::{self, read_key};
+use super::group;
 use super::head::Head;
 use super::lease::read_token;
 use super::object::{
@@ -101,7 +102,7 @@ fn read_check(reader: &mut Reader<'_>) -> Result<Check<'static>> {
 
 fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>, now: Wall) -> Result<Vec<Write<'static>>> {
     const KINDS: &str =
-        "one member, the kind of write: `append`, `enqueue`, `complete`, `fail` or `idempotency`";
+        "one member, the kind of write: `append`, `enqueue`, `group`, `complete`, `fail` or `idempotency`";
     let mut writes = Vec::new();
     let mut remaining = limits::BATCH_EVENTS_MAX;
     read_array(reader, |at, reader| {
@@ -116,6 +117,7 @@ fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>, now: Wall) -> Res
             write = Some(match name {
                 "append" => Write::Append(read_append(reader, trace, remaining)?),
                 "enqueue" => Write::Enqueue(read_enqueue(reader, trace, now, remaining)?),
+                "group" => Write::CreateGroup(group::read_write(reader, trace, now, remaining)?),
                 "complete" => Write::Settle(read_settle(reader, Kind::Complete)?),
                 "fail" => Write::Settle(read_settle(reader, Kind::Fail)?),
                 "idempotency" => Write::CompleteExecution(execution::read_write(reader)?),
@@ -129,6 +131,7 @@ fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>, now: Wall) -> Res
             Write::Enqueue(enqueue) => enqueue.tasks.len(),
             Write::Settle(settle) => settle.settlements.len(),
             Write::CompleteExecution(_) => 1,
+            Write::CreateGroup(create) => create.content.tasks().chain(create.content.followers()).count(),
         });
         writes.push(write);
         Ok(())
@@ -264,6 +267,30 @@ mod tests {
                 r#"{"writes":[{"complete":{"queue":"q","id":"a","token":"x"}}]}"#.into(),
                 "invalid_member",
                 Some("writes[0].complete.token"),
+            ),
+            (
+                r#"{"writes":[{"group":{"members":[]}}]}"#.into(),
+                "empty_batch",
+                Some("writes[0].group.members"),
+            ),
+            (
+                r#"{"writes":[{"group":{"members":[{"queue":"q","type":"t"}]}}]}"#.into(),
+                "missing_member",
+                Some("writes[0].group.id"),
+            ),
+            (
+                r#"{"writes":[{"group":{"id":"g","members":[{"queue":"q","type":7}]}}]}"#.into(),
+                "invalid_member",
+                Some("writes[0].group.members[0].type"),
+            ),
+            (
+                format!(
+                    r#"{{"writes":[{{"enqueue":{{"queue":"q","tasks":[{}]}}}},
+                        {{"group":{{"id":"g","members":[{{"queue":"q","type":"t"}}],"then":{{"queue":"q","type":"t"}}}}}}]}}"#,
+                    vec![t; 999].join(",")
+                ),
+                "too_many_items",
+                Some("writes[1].group.then"),
             ),
             (
                 format!(r#"{{"writes":[{{"append":{{"stream":"a","events":[{t}]}},"enqueue":{{}}}}]}}"#),

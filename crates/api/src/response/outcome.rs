@@ -4,8 +4,11 @@ use crate::catalogue::Code;
 use crate::json::{self, write_number};
 use crate::problem::Problem;
 use crate::request::settings;
+use crate::response::group::write_created;
 use crate::response::queue::outcome::{EnqueueContext, write_enqueued, write_settled};
-use model::{Action, Append, Appended, Enqueued, Filled, Revision, Settings, Settlement, Write, Written};
+use model::{
+    Action, Append, Appended, CreateGroup, Enqueued, Filled, Revision, Settings, Settlement, Write, Written,
+};
 
 /// Which events of a request had no id. The response contains the ids that the server generated for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +53,21 @@ impl AppendContext {
     }
 }
 
+/// What the response to a new group needs besides the outcome.
+#[derive(Clone, Debug)]
+pub struct GroupContext {
+    pub id: String,
+    /// How many tasks it enqueues.
+    pub tasks: u64,
+}
+
+impl GroupContext {
+    #[must_use]
+    pub fn of(create: &CreateGroup<'_>) -> Self {
+        Self { id: create.group.as_str().into(), tasks: create.content.tasks().count() as u64 }
+    }
+}
+
 /// What the response to a transaction needs for one write besides its outcome.
 #[derive(Clone, Debug)]
 pub enum WriteContext {
@@ -59,6 +77,7 @@ pub enum WriteContext {
     Settle(&'static str),
     /// The key that is completed.
     CompleteExecution(String),
+    Group(GroupContext),
 }
 
 impl WriteContext {
@@ -74,6 +93,7 @@ impl WriteContext {
                 Self::Settle(if settle.settlements.iter().all(completes) { "complete" } else { "fail" })
             }
             Write::CompleteExecution(complete) => Self::CompleteExecution(complete.key.as_str().into()),
+            Write::CreateGroup(create) => Self::Group(GroupContext::of(create)),
         };
         writes.iter().map(of_write).collect()
     }
@@ -86,6 +106,7 @@ impl WriteContext {
             Self::Enqueue(_) => "enqueue",
             Self::Settle(kind) => kind,
             Self::CompleteExecution(_) => "idempotency",
+            Self::Group(_) => "group",
         }
     }
 }
@@ -157,6 +178,9 @@ pub fn write_transacted(
                 out.extend_from_slice(b"{\"key\":");
                 json::write_text(out, key);
                 out.push(b'}');
+            }
+            (WriteContext::Group(context), Written::GroupCreated(created)) => {
+                write_created(out, &context.id, created.group, created.replayed);
             }
             _ => return Err(Problem::new(Code::Internal, "the outcome does not belong to this write")),
         }

@@ -42,7 +42,7 @@ impl<'a> Target<'a> {
                 let write = || match writes.get(part.checked_sub(checks.len())?)? {
                     WriteContext::Append(append) => Some(append.stream.as_str()),
                     WriteContext::CompleteExecution(key) => Some(key.as_str()),
-                    WriteContext::Enqueue(_) | WriteContext::Settle(_) => None,
+                    WriteContext::Enqueue(_) | WriteContext::Settle(_) | WriteContext::Group(_) => None,
                 };
                 check.or_else(write).unwrap_or_default()
             }
@@ -145,7 +145,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
         | Refusal::NoTask
         | Refusal::WrongTaskState { .. }
         | Refusal::ClaimLost { .. }
-        | Refusal::GroupConflict
+        | Refusal::GroupConflict { .. }
         | Refusal::TaskConflict { .. } => task_problem(refusal, target),
     }
 }
@@ -170,8 +170,9 @@ fn task_problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             let problem = Problem::new(Code::TaskConflict, detail).number("task", u64::from(*task));
             in_part(problem, *part, target)
         }
-        Refusal::GroupConflict => {
-            Problem::new(Code::GroupConflict, "there is a group with this `id` and other tasks")
+        Refusal::GroupConflict { part } => {
+            let detail = "there is a group with this `id` and other tasks";
+            in_part(Problem::new(Code::GroupConflict, detail), *part, target)
         }
         Refusal::NoTask => Problem::new(Code::TaskNotFound, "the queue has no task with this id"),
         Refusal::WrongTaskState { state } => {

@@ -8,7 +8,8 @@ use format::row::{
 };
 use model::{
     Behaviour, Command, CreateGroup, Cursor, Fingerprint, GroupCreated, GroupName, GroupTask, NewGroup,
-    NewMember, NewTask, Outcome, Position, QueueName, Refusal, Slot, TaskOptions, Wall,
+    NewMember, NewTask, Outcome, Position, QueueName, Refusal, Slot, TaskOptions, Transaction, Wall, Write,
+    Written,
 };
 
 const KEYS: GroupKeys = GroupKeys { slot: Slot(51_197), id: Position(1 << 50) };
@@ -35,6 +36,12 @@ fn command(content: NewGroup<'static>) -> Command<'static> {
     Command::CreateGroup(CreateGroup { group, fingerprint: Fingerprint(u128::MAX / 3), content })
 }
 
+fn in_transaction(create: Command<'static>) -> Command<'static> {
+    let Command::CreateGroup(create) = create else { panic!("{create:?}") };
+    let writes = vec![Write::CreateGroup(create)];
+    Command::Transaction(Transaction { keyed: None, checks: Vec::new(), writes })
+}
+
 fn commands() -> Vec<(&'static str, Command<'static>)> {
     let plain = || task(TaskOptions::default());
     let with_deadline = TaskOptions { deadline: Some(Wall(1_286_004_042_000)), ..TaskOptions::default() };
@@ -51,11 +58,29 @@ fn commands() -> Vec<(&'static str, Command<'static>)> {
     ]
 }
 
+/// Groups as writes of transactions, which came later.
+fn later_commands() -> Vec<(&'static str, Command<'static>)> {
+    let inner =
+        NewGroup { members: vec![NewMember::Task(task(TaskOptions::default()))], then: None, on_dead: None };
+    vec![("create-group-in-transaction", in_transaction(command(inner)))]
+}
+
+fn later_outcomes() -> Vec<(&'static str, Outcome)> {
+    let created = GroupCreated { group: Cursor::new(KEYS.id, KEYS.slot), replayed: true };
+    vec![
+        ("group-conflict-in-part", Outcome::Refused(Refusal::GroupConflict { part: 700 })),
+        (
+            "transacted-group",
+            Outcome::Transacted { replayed: false, writes: vec![Written::GroupCreated(created)] },
+        ),
+    ]
+}
+
 fn outcomes() -> Vec<(&'static str, Outcome)> {
     let created = GroupCreated { group: Cursor::new(KEYS.id, KEYS.slot), replayed: true };
     vec![
         ("group-created", Outcome::GroupCreated(created)),
-        ("group-conflict", Outcome::Refused(Refusal::GroupConflict)),
+        ("group-conflict", Outcome::Refused(Refusal::GroupConflict { part: 0 })),
     ]
 }
 
@@ -98,12 +123,14 @@ fn entry(command: Command<'_>) -> Vec<u8> {
 }
 
 pub(crate) fn samples() -> Vec<Sample> {
-    let mut all: Vec<Sample> = commands().into_iter().map(|(name, command)| (name, entry(command))).collect();
-    all.extend(outcomes().into_iter().map(|(name, outcome)| {
+    let command = |(name, command)| (name, entry(command));
+    let outcome = |(name, outcome)| {
         let mut out = Vec::new();
         format::outcome::encode(&outcome, &mut out);
         (name, out)
-    }));
+    };
+    let mut all: Vec<Sample> = commands().into_iter().map(command).collect();
+    all.extend(outcomes().into_iter().map(outcome));
     let [outer, inner] = [&rows()[0], &rows()[1]].map(GroupRow::encode);
     let [task_member, group_member] = members().map(|member| member.encode());
     let in_group = TaskRow { group: Some(PLACE), ..bare_task_row() };
@@ -120,6 +147,8 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("group-member", group_member),
         ("task-in-group", in_group.encode()),
     ]);
+    all.extend(later_commands().into_iter().map(command));
+    all.extend(later_outcomes().into_iter().map(outcome));
     all
 }
 
@@ -130,11 +159,11 @@ fn the_bytes_of_groups_never_change() {
 
 #[test]
 fn groups_read_back_as_they_were() {
-    for (name, command) in commands() {
+    for (name, command) in commands().into_iter().chain(later_commands()) {
         let bytes = entry(command.clone());
         assert_eq!(format::entry::decode(&bytes).unwrap().commands, [command], "{name}");
     }
-    for (name, outcome) in outcomes() {
+    for (name, outcome) in outcomes().into_iter().chain(later_outcomes()) {
         let mut out = Vec::new();
         format::outcome::encode(&outcome, &mut out);
         assert_eq!(format::outcome::decode(&out), Ok(outcome), "{name}");

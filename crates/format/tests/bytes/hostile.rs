@@ -109,6 +109,7 @@ fn reserved(entry: &Entry<'_>) -> usize {
                 Write::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
                 Write::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
                 Write::CompleteExecution(_) => 0,
+                Write::CreateGroup(create) => create.content.members.capacity() * size_of::<NewMember<'_>>(),
             };
             let writes: usize = transaction.writes.iter().map(write).sum();
             transaction.checks.capacity() * size_of::<Check<'_>>()
@@ -139,7 +140,7 @@ fn reserved_by(outcome: &Outcome) -> usize {
                 Written::Appended(appended) => appended.events.capacity() * 24,
                 Written::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
                 Written::Settled(settled) => settled.capacity() * size_of::<Settled>(),
-                Written::ExecutionCompleted => 0,
+                Written::ExecutionCompleted | Written::GroupCreated(_) => 0,
             };
             writes.capacity() * size_of::<Written>() + writes.iter().map(written).sum::<usize>()
         }

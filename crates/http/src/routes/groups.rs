@@ -11,12 +11,13 @@ use crate::unavailable;
 use api::request::group;
 use api::request::query::GetGroup;
 use api::response::group::{Counts, Follower, Group, Member, write_created};
+use api::response::outcome::GroupContext;
 use api::response::refusal::Target;
 use api::{Code, Problem};
 use axum::body::Body;
 use http::header::HeaderValue;
 use http::request;
-use model::{Command, GroupName, Key, Outcome};
+use model::{Command, GroupCreated, GroupName, Key, Outcome};
 use shard::query::{self, FollowerView, GroupCounts, GroupState, GroupView, MemberView};
 
 /// `POST /v1/groups`
@@ -25,20 +26,26 @@ pub(in crate::routes) async fn create(context: &Context, parts: &request::Parts,
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let create = group::read(&parts.headers, &body, context.handle.wall_now())?;
     drop(body);
-    let (id, tasks) = (create.group.to_string(), create.content.tasks().count() as u64);
+    let group = GroupContext::of(&create);
     let outcome = submit(context, parts, Command::CreateGroup(create)).await?;
     let Outcome::GroupCreated(created) = outcome else {
         return Err(refused(context, &outcome, Target::Queue));
     };
-    let mut out = Vec::with_capacity(id.len() + 80);
-    write_created(&mut out, &id, created.group, created.replayed);
+    count(context, &group, created);
+    let mut out = Vec::with_capacity(group.id.len() + 80);
+    write_created(&mut out, &group.id, created.group, created.replayed);
     let mut response = response::json(out);
     if created.replayed {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    } else {
-        context.metrics.tasks.enqueued.add(tasks);
     }
     Ok(response)
+}
+
+/// Counts the tasks of a group.
+pub(in crate::routes) fn count(context: &Context, group: &GroupContext, created: GroupCreated) {
+    if !created.replayed {
+        context.metrics.tasks.enqueued.add(group.tasks);
+    }
 }
 
 /// `GET /v1/groups/{group}`

@@ -2,7 +2,7 @@
 
 use super::command::{count, refused, submit};
 use super::queue::settle::Counting;
-use super::{parts, queue};
+use super::{groups, parts, queue};
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, REPLAYED, Result};
@@ -34,9 +34,14 @@ pub(super) async fn respond(context: &Context, parts: &request::Parts, body: &mu
     let Outcome::Transacted { replayed, writes } = outcome else {
         return Err(refused(context, &outcome, Target::Transaction { checks: &checks, writes: &contexts }));
     };
-    for (written, countings) in writes.iter().zip(settled_by) {
+    for ((written, countings), write) in writes.iter().zip(settled_by).zip(&contexts) {
         match written {
             Written::Appended(appended) => count(context, appended),
+            Written::GroupCreated(created) => {
+                if let WriteContext::Group(group) = write {
+                    groups::count(context, group, *created);
+                }
+            }
             Written::Enqueued(enqueued) => queue::enqueue::count(context, enqueued),
             Written::Settled(_) if replayed => {}
             Written::ExecutionCompleted => {}

@@ -4,7 +4,7 @@ use super::{client, patient};
 use crate::node::Node;
 use mainstay_client::{
     Claim, GroupState, NewGroup, NewTask, Queue, QueueSettings, Replay, Request, RetryPolicy, Settlement,
-    TaskError, TaskState, Which, Worker,
+    TaskError, TaskState, Which, Worker, Written,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -271,4 +271,27 @@ async fn a_group_s_tasks_are_done_before_what_follows() {
     assert_eq!(client.queue("r").cancel_many(&Which::default()).await.unwrap().changed, 1);
     let ended = client.queue("r").task_once_ended("c", Duration::from_secs(20)).await.unwrap();
     assert_eq!(ended.state, TaskState::Cancelled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_completes_its_task_together_with_creating_the_group_of_what_follows() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let client = client(&node);
+    let queue = client.queue("q");
+    queue.enqueue(&NewTask::new("import").id("a")).await.unwrap();
+    let task = queue.claim(&Claim::new("w")).await.unwrap().remove(0);
+    let group = |part: &str| NewGroup::new("a").task("parts", NewTask::new("part").id(part));
+    client.create_group(&group("other")).await.unwrap();
+    // What the group does not allow does not complete the task either.
+    let refused = client.transaction().complete("q", &task).create_group(group("a-1")).await.unwrap_err();
+    assert_eq!(refused.code(), Some("group_conflict"), "{refused}");
+    assert_eq!(queue.task("a").await.unwrap().state, TaskState::Running);
+    let next = NewGroup::new("b").task("parts", NewTask::new("part").id("a-1"));
+    let whole = client.transaction().complete("q", &task).create_group(next);
+    let written = whole.clone().await.unwrap().writes;
+    assert!(matches!(&written[1], Written::GroupCreated(group) if group.id == "b" && !group.replayed));
+    assert!(whole.await.unwrap().replayed);
+    assert_eq!(queue.task("a").await.unwrap().state, TaskState::Done);
+    assert_eq!(client.queue("parts").task("a-1").await.unwrap().state, TaskState::Ready);
 }

@@ -1,9 +1,12 @@
 //! Commands about queues, in the words of the model.
 
-use super::groups::{Spec, SpecMember};
+use super::groups::{SentGroup, Spec, SpecMember};
 use super::{Action, Again, Change, ClaimAsk, NewTask, QueueAsk, Settlement, TaskName};
 use crate::{Simple, convert};
-use model::{Command, GroupTask, Namespace, NewGroup, NewMember, QueueName, TaskChange, TaskRef, UniqueMode};
+use model::{
+    Command, CreateGroup, GroupTask, Namespace, NewGroup, NewMember, QueueName, TaskChange, TaskRef,
+    UniqueMode,
+};
 use std::borrow::Cow;
 
 impl Simple {
@@ -61,12 +64,7 @@ impl Simple {
                 };
                 QueueAsk::Change(queue, change)
             }
-            Command::CreateGroup(create) => QueueAsk::Group(
-                create.group.to_string(),
-                create.group.slot(Namespace::ROOT).0,
-                create.fingerprint.0,
-                Box::new(spec(&create.content, &mut number)),
-            ),
+            Command::CreateGroup(create) => QueueAsk::Group(Box::new(group(create, &mut number))),
             Command::SettleDeadLetter(settle) => {
                 QueueAsk::DeadLetter(number(&settle.queue), TaskName::of(&settle.task), settle.end)
             }
@@ -92,6 +90,16 @@ impl Simple {
             },
             _ => return None,
         })
+    }
+}
+
+/// What a client sent.
+pub(crate) fn group(create: &CreateGroup<'_>, number: &mut impl FnMut(&QueueName<'_>) -> usize) -> SentGroup {
+    SentGroup {
+        name: create.group.to_string(),
+        slot: create.group.slot(Namespace::ROOT).0,
+        content: create.fingerprint.0,
+        spec: spec(&create.content, number),
     }
 }
 

@@ -110,7 +110,7 @@ fn tenant_command(rng: &mut Rng, queue: QueueName<'static>) -> Command<'static> 
 /// enqueues next.
 fn write(rng: &mut Rng, model: &Simple) -> Write<'static> {
     let number = rng.index(NAMES.len());
-    match rng.below(10) {
+    match rng.below(11) {
         0..=3 => {
             let count = rng.pick(&[0, 1, 1, 1, 1, 1, 2]);
             let settlements = (0..count).map(|_| settlement(rng, model, number)).collect();
@@ -118,6 +118,7 @@ fn write(rng: &mut Rng, model: &Simple) -> Write<'static> {
         }
         4..=6 => Write::Enqueue(Enqueue { keyed: None, ..enqueue(rng, model, name(number)) }),
         7 => Write::CompleteExecution(streams::complete(rng, model)),
+        8 => Write::CreateGroup(group(rng, model)),
         _ => Write::Append(streams::append(rng, model)),
     }
 }

@@ -5,7 +5,17 @@ use crate::{Simple, SimpleOutcome};
 use model::TaskState;
 use model::limits::{GROUP_DEPTH_MAX, GROUP_TASKS_MAX, QUEUE_TYPES_MAX};
 
-/// What a client sent. Queues are given by their numbers.
+/// What a client sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentGroup {
+    pub name: String,
+    pub slot: u16,
+    /// A hash of it.
+    pub content: u128,
+    pub spec: Spec,
+}
+
+/// The tasks of a group. Queues are given by their numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     pub members: Vec<SpecMember>,
@@ -74,24 +84,24 @@ impl Group {
 }
 
 impl Simple {
-    pub(super) fn create_group(
-        &mut self,
-        name: &str,
-        slot: u16,
-        content: u128,
-        spec: &Spec,
-    ) -> SimpleOutcome {
-        if let Some(group) = self.groups.iter().find(|group| group.name.as_deref() == Some(name)) {
-            return if group.content == content {
-                SimpleOutcome::GroupCreated(group.position, slot, true)
+    pub(crate) fn find_group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name.as_deref() == Some(name))
+    }
+
+    /// `part` is its number in its transaction.
+    pub(crate) fn create_group(&mut self, part: usize, sent: &SentGroup) -> SimpleOutcome {
+        let SentGroup { name, slot, content, spec } = sent;
+        if let Some(group) = self.find_group(name) {
+            return if group.content == *content {
+                SimpleOutcome::GroupCreated(group.position, *slot, true)
             } else {
-                SimpleOutcome::GroupConflict
+                SimpleOutcome::GroupConflict(part)
             };
         }
         if !spec.is_bounded() {
             return SimpleOutcome::Unsupported;
         }
-        if let Some(refusal) = self.refuse_group(spec) {
+        if let Some(refusal) = self.refuse_group(part, spec) {
             return refusal;
         }
         // Decided: queues that only what follows goes to exist from now on, and know its type.
@@ -102,11 +112,11 @@ impl Simple {
                 types.push(task.task_type.clone());
             }
         }
-        let position = self.add_group(Some(name), slot, content, None, spec);
-        SimpleOutcome::GroupCreated(position, slot, false)
+        let position = self.add_group(Some(name), *slot, *content, None, spec);
+        SimpleOutcome::GroupCreated(position, *slot, false)
     }
 
-    fn refuse_group(&self, spec: &Spec) -> Option<SimpleOutcome> {
+    fn refuse_group(&self, part: usize, spec: &Spec) -> Option<SimpleOutcome> {
         let enqueued = spec.enqueued();
         for (at, (queue, task)) in enqueued.iter().enumerate() {
             let state = &self.queues.all[*queue];
@@ -118,7 +128,7 @@ impl Simple {
             let same_id = |other: &NewTask| task.id.is_some() && other.id == task.id;
             let is_known = state.tasks.iter().any(|other| same_id(&other.sent));
             if is_known || before.clone().any(|(_, other)| same_id(other)) {
-                return Some(SimpleOutcome::TaskConflict { part: 0, task: at });
+                return Some(SimpleOutcome::TaskConflict { part, task: at });
             }
         }
         let mut types: Vec<(usize, &String)> = Vec::new();

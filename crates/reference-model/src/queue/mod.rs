@@ -21,7 +21,7 @@ mod advance;
 mod change;
 pub mod check;
 mod claim;
-mod convert;
+pub(crate) mod convert;
 pub mod draw;
 mod enqueue;
 pub mod fair;
@@ -145,8 +145,7 @@ pub enum QueueAsk {
     /// Into another queue, and with another envelope.
     Replay(usize, TaskName, Option<usize>, Option<Vec<u8>>),
     Change(usize, Change),
-    /// The name of a group, its slot, a hash of what the client sent, and that.
-    Group(String, u16, u128, Box<groups::Spec>),
+    Group(Box<groups::SentGroup>),
     Advance {
         slot: u16,
         from: TaskDue,
@@ -510,7 +509,7 @@ impl Simple {
             QueueAsk::DeadLetter(queue, name, end) => self.settle_dead_letter(*queue, name, *end),
             QueueAsk::Replay(queue, name, to, envelope) => self.replay(*queue, name, *to, envelope.as_ref()),
             QueueAsk::Change(queue, change) => self.change(*queue, change),
-            QueueAsk::Group(name, slot, content, spec) => self.create_group(name, *slot, *content, spec),
+            QueueAsk::Group(sent) => self.create_group(0, sent),
             QueueAsk::Advance { slot, from, tasks_max } => self.advance(*slot, *from, *tasks_max),
             QueueAsk::PutTenant(queue, tenant, weight) => self.put_tenant(*queue, tenant, *weight),
             QueueAsk::PutLimit(limit, settings) => self.put_limit(*limit, *settings),

@@ -345,6 +345,13 @@ fn changed_settings_leave_it_as_it_is() {
 }
 
 #[test]
+fn probes_are_judged_by_the_settings_of_when_one_ends_even_if_that_one_says_nothing() {
+    let two_of_three = "put row=1 open=100 probes=3 at-once=3; ask a; failed a; wait 100; ask b; ask c; ok b";
+    let fewer = format!("{two_of_three}; put row=1 open=100 probes=1 ignore=E");
+    check(&[(&format!("{fewer}; failed c E"), "ask d", "admitted"), (&fewer, "ask d", "probing for 1000")]);
+}
+
+#[test]
 fn a_recovered_breaker_admits_a_growing_share() {
     let ramp = "put row=1 open=100 probes=1 ramp=1000; ask a; failed a; wait 100; ask b; ok b";
     let mut script = Script::default();

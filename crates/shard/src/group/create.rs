@@ -1,4 +1,4 @@
-//! Create a group.
+//! Create a group, alone or as a write of a transaction.
 //!
 //! *All tasks of the group are enqueued, or none.* The group's name identifies it: the same name with the same content is
 //! a replay, and with other content a conflict. If one of the queues has no space for its tasks, or a task with the id of
@@ -26,23 +26,27 @@ pub(crate) fn apply<V: View>(
     create: &CreateGroup<'_>,
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Result<Outcome, ViewError> {
+    Ok(write(create, 0, overlay)?.map_or_else(Outcome::Refused, Outcome::GroupCreated))
+}
+
+/// Creates the group, or finds it with the same content. A refusal changes nothing.
+pub(crate) fn write<V: View>(
+    create: &CreateGroup<'_>,
+    part: u32,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Result<GroupCreated, Refusal>, ViewError> {
     let slot = create.group.slot(Namespace::ROOT);
-    if let Some(group) = find(overlay, slot, create.group.as_str())? {
-        let named = load(overlay, group)?.named;
-        let is_same = named.is_some_and(|(_, fingerprint)| fingerprint == create.fingerprint);
-        let group = Cursor::new(group.id, slot);
-        return Ok(if is_same {
-            Outcome::GroupCreated(GroupCreated { group, replayed: true })
-        } else {
-            Outcome::Refused(Refusal::GroupConflict)
-        });
+    match known(create, overlay)? {
+        Some(Known::Same(created)) => return Ok(Ok(created)),
+        Some(Known::Other) => return Ok(Err(Refusal::GroupConflict { part })),
+        None => {}
     }
     if !is_bounded(&create.content) {
-        return Ok(Outcome::Refused(Refusal::Unsupported));
+        return Ok(Err(Refusal::Unsupported));
     }
     let mut queues = Queues::default();
-    if let Some(refusal) = queues.check(&create.content, overlay)? {
-        return Ok(Outcome::Refused(refusal));
+    if let Some(refusal) = queues.check(&create.content, part, overlay)? {
+        return Ok(Err(refusal));
     }
     let named = Some((create.group.as_str().to_owned(), create.fingerprint));
     let id = add(&create.content, named, None, slot, &mut queues, overlay)?;
@@ -50,7 +54,31 @@ pub(crate) fn apply<V: View>(
     for queue in queues.loaded.into_values() {
         queue.save(overlay);
     }
-    Ok(Outcome::GroupCreated(GroupCreated { group: Cursor::new(id, slot), replayed: false }))
+    Ok(Ok(GroupCreated { group: Cursor::new(id, slot), replayed: false }))
+}
+
+/// The group, if it was created with the same content.
+pub(crate) fn replay(create: &CreateGroup<'_>, view: &impl View) -> Result<Option<GroupCreated>, ViewError> {
+    Ok(match known(create, view)? {
+        Some(Known::Same(created)) => Some(created),
+        Some(Known::Other) | None => None,
+    })
+}
+
+/// A group that has the name of one to be created.
+enum Known {
+    Same(GroupCreated),
+    /// It has other content.
+    Other,
+}
+
+fn known(create: &CreateGroup<'_>, view: &impl View) -> Result<Option<Known>, ViewError> {
+    let slot = create.group.slot(Namespace::ROOT);
+    let Some(group) = find(view, slot, create.group.as_str())? else { return Ok(None) };
+    let named = load(view, group)?.named;
+    let is_same = named.is_some_and(|(_, fingerprint)| fingerprint == create.fingerprint);
+    let created = GroupCreated { group: Cursor::new(group.id, slot), replayed: true };
+    Ok(Some(if is_same { Known::Same(created) } else { Known::Other }))
 }
 
 /// The group with a name.
@@ -101,6 +129,7 @@ impl Queues {
     fn check<V: View>(
         &mut self,
         group: &NewGroup<'_>,
+        part: u32,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<Option<Refusal>, ViewError> {
         let mut counts = BTreeMap::<&str, u64>::new();
@@ -115,7 +144,7 @@ impl Queues {
             if let Some(id) = &task.id
                 && (id_row(overlay, queue.keys, id)?.is_some() || !ids.insert((name.as_str(), &**id)))
             {
-                return Ok(Some(Refusal::TaskConflict { part: 0, task: at as u32 }));
+                return Ok(Some(Refusal::TaskConflict { part, task: at as u32 }));
             }
         }
         for (at, GroupTask { queue: name, task }) in group.tasks().chain(group.followers()).enumerate() {

@@ -213,7 +213,7 @@ fn a_group_is_created_whole_or_not_at_all() {
     let rows = script.store.rows.clone();
     let outcome = script.create(1, content.clone());
     assert!(matches!(outcome, Outcome::GroupCreated(created) if created.replayed), "{outcome:?}");
-    assert_eq!(script.create(2, content), Outcome::Refused(Refusal::GroupConflict));
+    assert_eq!(script.create(2, content), Outcome::Refused(Refusal::GroupConflict { part: 0 }));
     // Only the count of entries has changed.
     assert_eq!(script.store.rows.iter().filter(|(key, value)| rows.get(*key) != Some(*value)).count(), 1);
     for (content, want) in [

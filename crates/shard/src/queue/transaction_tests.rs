@@ -7,9 +7,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use model::{
-    Action, Append, Claim, Command, Enqueue, EnqueuedTask, Expected, Filled, Fingerprint, IdHash, Identity,
-    KeyId, NewEvent, NewTask, Outcome, Position, QueueName, Refusal, Settle, Settled, Settlement, TaskRef,
-    Transaction, Write, Written,
+    Action, Append, Claim, Command, CreateGroup, Enqueue, EnqueuedTask, Expected, Filled, Fingerprint,
+    GroupName, GroupTask, IdHash, Identity, KeyId, NewEvent, NewGroup, NewMember, NewTask, Outcome, Position,
+    QueueName, Refusal, Settle, Settled, Settlement, TaskRef, Transaction, Write, Written,
 };
 
 fn queue() -> QueueName<'static> {
@@ -30,6 +30,18 @@ fn enqueue(id: Option<&'static str>, content: u128) -> Enqueue<'static> {
         options: model::TaskOptions::default(),
     };
     Enqueue { keyed: None, queue: queue(), tasks: [task].to_vec() }
+}
+
+/// A group of one task, which is in the same queue.
+fn group(task: &'static str, content: u128) -> Write<'static> {
+    let tasks = enqueue(Some(task), 1).tasks.into_iter();
+    let members = tasks.map(|task| NewMember::Task(GroupTask { queue: queue(), task })).collect();
+    let content = CreateGroup {
+        group: GroupName::new("g").unwrap(),
+        fingerprint: Fingerprint(content),
+        content: NewGroup { members, then: None, on_dead: None },
+    };
+    Write::CreateGroup(content)
 }
 
 fn append(id: u128, expected: Expected) -> Write<'static> {
@@ -171,4 +183,49 @@ fn a_refused_transaction_has_unknown_tasks_in_no_place() {
     let outcome = running.transact(&[unknown]);
     assert_eq!(outcome, Outcome::Refused(Refusal::ClaimLost { part: 0, settlement: 0 }));
     assert_eq!(running.state().to_string(), "Running; None");
+}
+
+#[test]
+fn a_task_is_completed_with_the_group_that_follows_it_or_not_at_all() {
+    let mut running = Running::new();
+    let rows = running.store.rows.clone();
+    let outcome = running.transact(&[running.complete(), group("a", 1), append(7, Expected::Exists)]);
+    assert_eq!(outcome, Outcome::Refused(Refusal::WrongRevision { part: 2, current: None }));
+    let changed: Vec<_> =
+        running.store.rows.iter().filter(|(key, value)| rows.get(*key) != Some(*value)).collect();
+    assert_eq!(changed.len(), 1, "only the count of entries");
+    let writes = [running.complete(), group("a", 1), append(7, Expected::None)];
+    let Outcome::Transacted { replayed: false, writes: first } = running.transact(&writes) else { panic!() };
+    let [_, Written::GroupCreated(created), _] = first[..] else { panic!("{first:?}") };
+    assert!(!created.replayed);
+    assert_eq!(running.state(), "Done Ready; Some(0)");
+    // Sent again, it says what it did at first.
+    let Outcome::Transacted { replayed: true, writes: again } = running.transact(&writes) else { panic!() };
+    let [_, Written::GroupCreated(known), _] = again[..] else { panic!("{again:?}") };
+    assert_eq!((known.group, known.replayed), (created.group, true));
+    assert_eq!(running.state(), "Done Ready; Some(0)");
+}
+
+#[test]
+fn a_group_that_cannot_be_created_refuses_the_transaction() {
+    let mut running = Running::new();
+    running.transact(&[group("a", 1)]);
+    let refused = |running: &mut Running, write: Write<'static>, refusal: Refusal| {
+        let outcome = running.transact(&[append(7, Expected::Any), write]);
+        assert_eq!(outcome, Outcome::Refused(refusal));
+        assert_eq!(running.state(), "Running Ready; None");
+    };
+    refused(&mut running, group("b", 2), Refusal::GroupConflict { part: 1 });
+    // One that was known is there with what it was created with.
+    let outcome = running.transact(&[append(7, Expected::Any), group("a", 1)]);
+    assert!(matches!(outcome, Outcome::Transacted { replayed: false, .. }), "{outcome:?}");
+    let mut running = Running::new();
+    running.transact(&[Write::Enqueue(enqueue(Some("a"), 1))]);
+    refused(&mut running, group("a", 1), Refusal::TaskConflict { part: 1, task: 0 });
+    let settings = model::QueueSettings { backlog_max: 2, ..model::QueueSettings::default() };
+    running.store.apply(Command::PutQueue(model::PutQueue { queue: queue(), settings }));
+    refused(&mut running, group("b", 1), Refusal::QueueFull { backlog_max: 2 });
+    // The task that is completed makes space for its group.
+    let outcome = running.transact(&[running.complete(), group("b", 1)]);
+    assert!(matches!(outcome, Outcome::Transacted { .. }), "{outcome:?}");
 }

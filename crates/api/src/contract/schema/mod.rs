@@ -463,6 +463,7 @@ pub enum ExpectedWord {
 pub enum Write {
     Append(Append),
     Enqueue(EnqueueWrite),
+    Group(NewGroup),
     Complete(CompleteWrite),
     Fail(FailWrite),
     Idempotency(ExecutionWrite),
@@ -490,6 +491,7 @@ pub struct Transacted {
 pub enum Written {
     Append(Appended),
     Enqueue(EnqueuedTasks),
+    Group(GroupCreated),
     Complete(Settled),
     Fail(Settled),
     Idempotency(ExecutionWritten),
