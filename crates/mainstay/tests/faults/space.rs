@@ -62,9 +62,9 @@ fn check_reason(errors: &str) {
     assert!(REASONS.iter().any(|reason| errors.contains(reason)), "{errors}");
 }
 
-fn episode(rng: &mut Rng, seen: &mut Seen) {
+fn episode(rng: &mut Rng, reserve: &'static str, seen: &mut Seen) {
     let size = format!("{}m", rng.between(24, 64));
-    let disk = Disk { disk: Tmpfs::mount(&size), reserve: rng.pick(&RESERVES) };
+    let disk = Disk { disk: Tmpfs::mount(&size), reserve };
     let mut workload = Workload::new(1).with_followers();
     let mut running = None;
     for step in 0..STEPS {
@@ -134,8 +134,9 @@ fn stay_full(
 #[test]
 fn a_disk_that_is_full_at_any_moment_costs_nothing_that_was_acknowledged() {
     let (mut rng, mut seen) = (workload::rng(), Seen::default());
-    for _ in 0..workload::rounds(EPISODES) {
-        episode(&mut rng, &mut seen);
+    // In turn: without a reserve, a node never goes on, and a drawn one could be that each time.
+    for (_, reserve) in (0..workload::rounds(EPISODES)).zip(RESERVES.iter().cycle()) {
+        episode(&mut rng, reserve, &mut seen);
     }
     println!("{seen:?}");
     assert!(seen.stopped > 0 && seen.went_on > 0, "void: {seen:?}");
