@@ -4,9 +4,8 @@
 //! The writes are done one after another, so a second append to a stream sees what the first one appended. If
 //! the streams already hold all the events of all the writes, the queues all the tasks, the groups are all there, and
 //! every settlement has ended its claim, and every completion its execution, the outcome is the first one again, and
-//! nothing else is checked. A
-//! settlement whose claim is over otherwise refuses the transaction, and so does a completion whose execution is over:
-//! what a worker or an endpoint writes together with it is written once.
+//! nothing else is checked. A settlement whose claim is over otherwise refuses the transaction, and so does a completion
+//! whose execution is over: what a worker or an endpoint writes together with it is written once.
 
 use crate::execution::{Execution, complete};
 use crate::group::create;
