@@ -282,7 +282,7 @@ operations! {
             content: &[json("Transacted")],
             headers: &[&REPLAYED],
         },
-        problems: &[ANY, DATA, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision, Code::LeaseLost, Code::ExecutionLost, Code::StoredResponseTooLarge, Code::InvalidName, Code::TaskTooLarge, Code::TaskConflict, Code::TooManyTypes, Code::QueueFull, Code::ClaimLost, Code::TaskNotFound]],
+        problems: &[ANY, DATA, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision, Code::LeaseLost, Code::ExecutionLost, Code::StoredResponseTooLarge, Code::InvalidName, Code::TaskTooLarge, Code::TaskConflict, Code::GroupConflict, Code::TooManyTypes, Code::QueueFull, Code::ClaimLost, Code::TaskNotFound]],
     };
     AcquireLease: Description {
         id: "acquireLease",
