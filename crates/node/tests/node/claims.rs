@@ -79,20 +79,17 @@ impl Bench {
         self.step(Input::Requests(vec![request]));
     }
 
+    fn put_queue(&mut self, reply: u64, settings: QueueSettings) {
+        let command = Command::PutQueue(PutQueue { queue: queue(), settings });
+        self.request(Request::Command { command, reply });
+    }
+
+    /// Enqueues one task of each type.
     fn enqueue(&mut self, reply: u64, types: &[&'static str]) {
-        let task = |task_type: &&'static str| NewTask {
-            id: None,
-            fingerprint: Fingerprint(0),
-            task_type: Cow::Borrowed(*task_type),
-            run_after: None,
-            priority: 0,
-            key: None,
-            claim_ms: None,
-            retry: None,
-            envelope: Cow::Borrowed(b"{}"),
-            options: TaskOptions::default(),
-        };
-        let tasks = types.iter().map(task).collect();
+        self.enqueue_all(reply, types.iter().map(|task_type| task(task_type)).collect());
+    }
+
+    fn enqueue_all(&mut self, reply: u64, tasks: Vec<NewTask<'static>>) {
         let command = Command::Enqueue(Enqueue { keyed: None, queue: queue(), tasks });
         self.request(Request::Command { command, reply });
     }
@@ -111,6 +108,21 @@ impl Bench {
 
 fn queue() -> QueueName<'static> {
     QueueName::new("q").unwrap()
+}
+
+fn task(task_type: &'static str) -> NewTask<'static> {
+    NewTask {
+        id: None,
+        fingerprint: Fingerprint(0),
+        task_type: Cow::Borrowed(task_type),
+        run_after: None,
+        priority: 0,
+        key: None,
+        claim_ms: None,
+        retry: None,
+        envelope: Cow::Borrowed(b"{}"),
+        options: TaskOptions::default(),
+    }
 }
 
 #[test]
@@ -155,15 +167,12 @@ fn a_claim_that_comes_too_late_waits_on_before_those_that_came_after_it() {
     bench.claim(1, &[]);
     bench.claim(2, &[]);
     bench.sync();
-    let settings = QueueSettings { paused: true, ..QueueSettings::default() };
-    let command = Command::PutQueue(PutQueue { queue: queue(), settings });
-    bench.request(Request::Command { command, reply: 3 });
+    bench.put_queue(3, QueueSettings { paused: true, ..QueueSettings::default() });
     // The first claim is proposed with the task, and granted nothing.
     bench.enqueue(4, &["x"]);
     bench.sync();
     assert_eq!(bench.sent(), ["3 QueuePut", "4 enqueued"]);
-    let command = Command::PutQueue(PutQueue { queue: queue(), settings: QueueSettings::default() });
-    bench.request(Request::Command { command, reply: 5 });
+    bench.put_queue(5, QueueSettings::default());
     bench.sync();
     assert_eq!(bench.sent(), ["5 QueuePut", "1 claims 1"]);
 }
@@ -173,20 +182,7 @@ fn a_task_whose_time_has_come_wakes_a_claim() {
     let mut bench = Bench::new();
     bench.claim(1, &[]);
     bench.sync();
-    let task = NewTask {
-        id: None,
-        fingerprint: Fingerprint(0),
-        task_type: Cow::Borrowed("x"),
-        run_after: Some(Wall(1_000_500)),
-        priority: 0,
-        key: None,
-        claim_ms: None,
-        retry: None,
-        envelope: Cow::Borrowed(b"{}"),
-        options: TaskOptions::default(),
-    };
-    let command = Command::Enqueue(Enqueue { keyed: None, queue: queue(), tasks: vec![task] });
-    bench.request(Request::Command { command, reply: 2 });
+    bench.enqueue_all(2, vec![NewTask { run_after: Some(Wall(1_000_500)), ..task("x") }]);
     bench.sync();
     assert_eq!(bench.sent(), ["2 enqueued"]);
     bench.now = Now { wall: Wall(1_000_501), mono: Mono(501) };

@@ -11,7 +11,7 @@
 //! | `replicas` | a node whose two peers are played by the test |
 //! | `engine` | what each report of an engine means |
 //! | `engines` | what every engine must do |
-//! | `numbers`, `empty_log` | replies that are numbers; a log that holds nothing |
+//! | `samples`, `numbers`, `empty_log` | what is written; replies that are numbers; a log that holds nothing |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 mod claims;
@@ -22,5 +22,6 @@ mod numbers;
 mod own_commands;
 mod pressure;
 mod replicas;
+mod samples;
 mod step;
 mod two_groups;

@@ -1,17 +1,14 @@
 //! The commands that a node proposes on its own: how many entries they cost, and that they keep up.
 
 use crate::empty_log::EmptyLog;
+use crate::samples::{append_to, event};
 use consensus::{Message, Ticket};
-use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, KeyId, NewEvent, Outcome, PutSettings,
-    Settings, StreamName, Wall,
-};
+use model::{Command, Expected, IdHash, Identity, Outcome, PutSettings, Settings, StreamName, Wall};
 use node::{
     DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
     RaftIo, Replies, Request,
 };
 use shard::{Shard, ShardOptions};
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use storage::memory_state::{MemoryState, MemoryStateDisk};
 
@@ -132,15 +129,8 @@ fn stream(number: u64) -> StreamName<'static> {
 }
 
 fn append(to: u64, number: u64) -> Command<'static> {
-    let event = NewEvent {
-        identity: Identity::Client(IdHash(u128::from(number))),
-        fingerprint: Fingerprint(1),
-        filled: Filled::default(),
-        event_type: Cow::Borrowed("t"),
-        key_id: KeyId::NONE,
-        envelope: Cow::Borrowed(b"{}"),
-    };
-    Command::Append(Append { keyed: None, stream: stream(to), expected: Expected::Any, events: vec![event] })
+    let event = event(Identity::Client(IdHash(u128::from(number))));
+    append_to(stream(to), Expected::Any, event)
 }
 
 fn keep(to: u64, settings: Settings) -> Command<'static> {

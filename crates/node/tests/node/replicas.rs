@@ -1,20 +1,17 @@
 //! A node whose group has three replicas. The test plays the other two, and the log and disk of the node.
 
 use crate::numbers::Numbers;
+use crate::samples::append;
 use consensus::{LogEntry, LogView, LogViewError, Message, MessageBody, Round, Ticket, Vote};
 use format::frame::{EntryKind, HardState, decode_groups};
 use format::membership::{Change, Membership, encode_changes};
 use format::terms::Terms;
-use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Index, KeyId, NewEvent, Slot,
-    StreamName, Term, Wall,
-};
+use model::{Index, Slot, Term, Wall};
 use node::{
     Engine as _, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
     RaftIo, Request, Unavailable,
 };
 use shard::{Shard, ShardOptions};
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 use storage::log::RecoveredGroup;
@@ -202,19 +199,6 @@ impl Replica {
 
 fn vote(round: Round) -> MessageBody {
     MessageBody::VoteReply { round, vote: Vote::For, commit: (Index(1), Term(1)) }
-}
-
-fn append(text: &'static str) -> Command<'static> {
-    let event = NewEvent {
-        identity: Identity::Client(IdHash(text.len() as u128)),
-        fingerprint: Fingerprint(1),
-        filled: Filled::default(),
-        event_type: Cow::Borrowed("t"),
-        key_id: KeyId::NONE,
-        envelope: Cow::Owned(format!("{{\"a\":\"{text}\"}}").into_bytes()),
-    };
-    let stream = StreamName::new(format!("s-{text}")).unwrap();
-    Command::Append(Append { keyed: None, stream, expected: Expected::Any, events: vec![event] })
 }
 
 /// Another leader's entry with one command.

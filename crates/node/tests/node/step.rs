@@ -2,13 +2,13 @@
 
 use crate::empty_log::EmptyLog;
 use crate::numbers::Numbers;
+use crate::samples::append;
 use consensus::{Message, Ticket};
 use format::frame::{EntryKind, decode_groups};
 use model::{
-    Append, CatchUp, Command, Cursor, Enqueue, Expected, Filled, Fingerprint, IdHash, Identity, KeyId,
-    NewEvent, NewTask, Outcome, Overlap, Position, PutSchedule, PutSettings, QueueName, React, ReactionName,
-    ScheduleDefinition, ScheduleName, ScheduleRules, Settings, Slot, StreamName, TaskOptions, Timing, Wall,
-    limits,
+    CatchUp, Command, Cursor, Enqueue, Fingerprint, NewTask, Outcome, Overlap, Position, PutSchedule,
+    PutSettings, QueueName, React, ReactionName, ScheduleDefinition, ScheduleName, ScheduleRules, Settings,
+    Slot, StreamName, TaskOptions, Timing, Wall, limits,
 };
 use node::{
     AskedTime, ClosedTime, DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion,
@@ -82,19 +82,6 @@ fn ticket(out: &[Out]) -> Ticket {
         .collect();
     assert_eq!(tickets.len(), 1, "{out:?}");
     tickets[0]
-}
-
-fn append(text: &str) -> Command<'static> {
-    let event = NewEvent {
-        identity: Identity::Client(IdHash(text.len() as u128)),
-        fingerprint: Fingerprint(1),
-        filled: Filled::default(),
-        event_type: Cow::Borrowed("t"),
-        key_id: KeyId::NONE,
-        envelope: Cow::Owned(format!("{{\"a\":\"{text}\"}}").into_bytes()),
-    };
-    let stream = StreamName::new(format!("s-{text}")).unwrap();
-    Command::Append(Append { keyed: None, stream, expected: Expected::Any, events: vec![event] })
 }
 
 /// The outputs by kind, for scripts.

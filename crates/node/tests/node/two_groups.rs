@@ -1,19 +1,16 @@
 //! Two groups in one node: each has half of the slots and a state of its own, and they share one log, one sync,
 //! and every crash.
 
+use crate::samples::{append_to, event};
 use consensus::{Message, Ticket};
 use format::header::StoreId;
-use model::{
-    Append, Command, Expected, Filled, Fingerprint, GroupId, Identity, KeyId, Namespace, NewEvent, Outcome,
-    Slot, SlotRange, StreamName, Wall,
-};
+use model::{Command, Expected, GroupId, Identity, Namespace, Outcome, Slot, SlotRange, StreamName, Wall};
 use node::{
     GroupLog, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
     RaftIo, Replies, Request,
 };
 use seeded_rng::Rng;
 use shard::{Shard, ShardOptions, query};
-use std::borrow::Cow;
 use storage::log::{Log, LogOptions, LogWriter};
 use storage::memory_disk::MemoryDisk;
 use storage::memory_state::{BegunFlush, MemoryState, MemoryStateDisk};
@@ -76,16 +73,7 @@ fn group_of(number: usize) -> usize {
 }
 
 fn append(number: usize) -> Command<'static> {
-    let event = NewEvent {
-        identity: Identity::Server,
-        fingerprint: Fingerprint(1),
-        filled: Filled::default(),
-        event_type: Cow::Borrowed("t"),
-        key_id: KeyId::NONE,
-        envelope: Cow::Borrowed(b"{}"),
-    };
-    let stream = stream(number);
-    Command::Append(Append { keyed: None, stream, expected: Expected::Any, events: vec![event] })
+    append_to(stream(number), Expected::Any, event(Identity::Server))
 }
 
 impl World {

@@ -1,13 +1,10 @@
 //! The suite. Each test drives a node over an engine, and completes the engine's work one piece at a time.
 
 use crate::numbers::Numbers;
-use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Key, KeyId, NewEvent, Outcome,
-    PutSettings, Settings, StreamName, Wall,
-};
+use crate::samples::{append_to, event};
+use model::{Command, Expected, IdHash, Identity, Key, Outcome, PutSettings, Settings, StreamName, Wall};
 use node::{AskedTime, DiskSpace, Engine, Input, Mono, Node, NodeOptions, Now, Output, Request, Unavailable};
 use shard::query::{Presence, StreamState};
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
@@ -144,16 +141,8 @@ fn describe(reply: u64, result: Result<Outcome, Unavailable>) -> String {
 }
 
 pub(crate) fn append(stream: &str, expected: Expected, id: u128) -> Command<'static> {
-    let event = NewEvent {
-        identity: Identity::Client(IdHash(id)),
-        fingerprint: Fingerprint(1),
-        filled: Filled::default(),
-        event_type: Cow::Borrowed("t"),
-        key_id: KeyId::NONE,
-        envelope: Cow::Borrowed(b"{}"),
-    };
     let stream = StreamName::new(stream.to_owned()).unwrap();
-    Command::Append(Append { keyed: None, stream, expected, events: vec![event] })
+    append_to(stream, expected, event(Identity::Client(IdHash(id))))
 }
 
 fn keep(stream: &str, settings: Settings) -> Command<'static> {
