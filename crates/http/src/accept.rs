@@ -27,7 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves until `stop` resolves. Then accepts no more connections, ends subscriptions with a message, lets requests
 /// in progress finish, and returns. The node must keep running until then.
 ///
-/// The future is boxed so that this crate compiles what serves, and not once more each program that calls it.
+/// The future is boxed so that this crate compiles what serves, and not once more for each program that calls it.
 pub fn serve(
     listener: TcpListener,
     handle: Handle,

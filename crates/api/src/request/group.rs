@@ -42,7 +42,7 @@ pub fn read(headers: &HeaderMap, body: &[u8], now: Wall) -> Result<CreateGroup<'
     Ok(create)
 }
 
-/// Reads one group, which may have as many tasks.
+/// Reads one group of at most `tasks_max` tasks, and of no more than a group may have.
 pub(super) fn read_write(
     reader: &mut Reader<'_>,
     trace: Option<&Trace>,
@@ -174,7 +174,7 @@ impl Tasks<'_> {
     fn task(&mut self, reader: &mut Reader<'_>) -> Result<GroupTask<'static>> {
         let Some(left) = self.left.checked_sub(1) else {
             let detail = format!(
-                "a group has at most {} tasks, and its transaction no more items",
+                "a group has at most {} tasks, and a transaction at most as many events and tasks",
                 limits::GROUP_TASKS_MAX
             );
             let problem = Problem::new(Code::TooManyItems, detail);

@@ -142,7 +142,7 @@ impl NodeTask {
     /// [`Halted`]: a disk failed, or what was read is not what was written. The process must end. A restart
     /// recovers everything that was acknowledged.
     ///
-    /// The future is boxed so that this crate compiles the loop, and not once more each program that runs a node.
+    /// The future is boxed so that this crate compiles the loop, and not once more for each program that runs a node.
     pub fn run<'s>(
         self,
         stop: impl Future<Output = ()> + 's,
