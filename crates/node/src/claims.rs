@@ -7,7 +7,7 @@
 //! nothing meanwhile but memory.
 
 use crate::request::Replies;
-use model::{Claim, Command, Enqueue, QueueName, Wall, Write};
+use model::{Claim, Command, Enqueue, GroupTask, NewGroup, NewMember, NewTask, QueueName, Wall, Write};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A claim that takes no outcome without tasks.
@@ -101,19 +101,16 @@ impl<R: Replies> WaitingClaims<R> {
         if self.len == 0 {
             return taken;
         }
-        for enqueue in commands.iter().flat_map(enqueues) {
-            let mut tasks = enqueue.tasks.iter().filter(|task| task.run_after.is_none_or(|at| at <= now));
-            let Some(first) = tasks.next() else { continue };
-            // A batch is usually of one type.
-            let (mut task_type, mut count) = (&first.task_type, 1);
-            for task in tasks {
-                if task.task_type != *task_type {
-                    taken.extend(self.take(&enqueue.queue, task_type, count));
-                    (task_type, count) = (&task.task_type, 0);
-                }
+        let is_ready = |(_, task): &Enqueued<'_, '_>| task.run_after.is_none_or(|at| at <= now);
+        let mut tasks = commands.iter().flat_map(enqueued).filter(is_ready).peekable();
+        while let Some((queue, task)) = tasks.next() {
+            // A batch is usually of one queue and one type.
+            let is_alike = |other: &Enqueued<'_, '_>| other.0 == queue && other.1.task_type == task.task_type;
+            let mut count = 1;
+            while tasks.next_if(is_alike).is_some() {
                 count += 1;
             }
-            taken.extend(self.take(&enqueue.queue, task_type, count));
+            taken.extend(self.take(queue, &task.task_type, count));
         }
         taken
     }
@@ -148,17 +145,41 @@ impl<R: Replies> WaitingClaims<R> {
     }
 }
 
-/// What a command enqueues.
-fn enqueues<'a, 'b>(command: &'a Command<'b>) -> impl Iterator<Item = &'a Enqueue<'b>> {
-    let (alone, writes) = match command {
-        Command::Enqueue(enqueue) => (Some(enqueue), &[][..]),
-        Command::Transaction(transaction) => (None, &transaction.writes[..]),
-        _ => (None, &[][..]),
-    };
-    alone.into_iter().chain(writes.iter().filter_map(|write| match write {
-        Write::Enqueue(enqueue) => Some(enqueue),
-        _ => None,
-    }))
+/// A task that a command enqueues, and its queue.
+type Enqueued<'a, 'b> = (&'a QueueName<'b>, &'a NewTask<'b>);
+
+/// What a command enqueues at once: not what follows a group.
+fn enqueued<'a, 'b>(command: &'a Command<'b>) -> Vec<Enqueued<'a, 'b>> {
+    let mut found = Vec::new();
+    match command {
+        Command::Enqueue(enqueue) => batch(enqueue, &mut found),
+        Command::CreateGroup(create) => group(&create.content, &mut found),
+        Command::Transaction(transaction) => {
+            for write in &transaction.writes {
+                match write {
+                    Write::Enqueue(enqueue) => batch(enqueue, &mut found),
+                    Write::CreateGroup(create) => group(&create.content, &mut found),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+fn batch<'a, 'b>(enqueue: &'a Enqueue<'b>, found: &mut Vec<Enqueued<'a, 'b>>) {
+    found.extend(enqueue.tasks.iter().map(|task| (&enqueue.queue, task)));
+}
+
+/// The depth of groups in groups has a limit.
+fn group<'a, 'b>(group: &'a NewGroup<'b>, found: &mut Vec<Enqueued<'a, 'b>>) {
+    for member in &group.members {
+        match member {
+            NewMember::Task(GroupTask { queue, task }) => found.push((queue, task)),
+            NewMember::Group(inner) => self::group(inner, found),
+        }
+    }
 }
 
 impl<R: Replies> OfQueue<R> {
@@ -196,7 +217,7 @@ impl<R: Replies> OfQueue<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Fingerprint, IdHash, NewTask, TaskOptions, Transaction};
+    use model::{CreateGroup, Fingerprint, GroupName, IdHash, TaskOptions, Transaction};
     use std::borrow::Cow;
 
     /// Replies are numbers. Odd ones are abandoned.
@@ -313,12 +334,36 @@ mod tests {
         };
         let tasks =
             vec![task("x", None), task("x", Some(Wall(51))), task("y", Some(Wall(50))), task("x", None)];
+        let mut members: Vec<_> = tasks
+            .iter()
+            .map(|task| member("q", task.clone()))
+            .chain([member("r", task("x", None))])
+            .collect();
+        // One of them in a group in the group. What comes after a group is not ready.
+        let last = members.remove(3);
+        let then = Some(Box::new(GroupTask { queue: queue("q"), task: task("x", None) }));
+        members.push(NewMember::Group(NewGroup { members: vec![last], then: then.clone(), on_dead: None }));
+        let create = CreateGroup {
+            group: GroupName::new("g").unwrap(),
+            fingerprint: Fingerprint(0),
+            content: NewGroup { members, then, on_dead: None },
+        };
         let enqueue = Enqueue { keyed: None, queue: queue("q"), tasks };
-        let writes = vec![Write::Enqueue(enqueue.clone())];
-        let transaction = Command::Transaction(Transaction { keyed: None, checks: Vec::new(), writes });
-        for command in [Command::Enqueue(enqueue), transaction] {
+        let transaction = |write| {
+            Command::Transaction(Transaction { keyed: None, checks: Vec::new(), writes: vec![write] })
+        };
+        for command in [
+            transaction(Write::Enqueue(enqueue.clone())),
+            transaction(Write::CreateGroup(create.clone())),
+            Command::Enqueue(enqueue),
+            Command::CreateGroup(create),
+        ] {
             takes_for_three_of_four_tasks(&[command]);
         }
+    }
+
+    fn member(name: &'static str, task: NewTask<'static>) -> NewMember<'static> {
+        NewMember::Task(GroupTask { queue: queue(name), task })
     }
 
     #[test]
