@@ -106,6 +106,21 @@ async fn clones_share_their_guard() {
     assert_eq!(rejected(&other.oneshot(1).await.unwrap_err()), Some(Reason::BreakerOpen));
 }
 
+#[tokio::test]
+async fn a_call_that_panics_counts_as_failed_and_gives_its_permit_back() {
+    let layer = layer(Policy::new().bulkhead(permits(1)).breaker(tripping()));
+    let service = layer.layer(service_fn(|request: u32| async move {
+        assert!(request > 0, "a bug in the service");
+        Ok::<_, BoxError>(request)
+    }));
+    for _ in 0..2 {
+        let call = tokio::spawn(service.clone().oneshot(0));
+        assert!(call.await.unwrap_err().is_panic(), "the panic reaches the caller");
+        assert_eq!(layer.guard().snapshot().bulkhead.unwrap().in_use, 0);
+    }
+    assert_eq!(rejected(&service.oneshot(1).await.unwrap_err()), Some(Reason::BreakerOpen));
+}
+
 #[derive(Clone, Debug)]
 struct NeverReady;
 
