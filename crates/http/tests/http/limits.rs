@@ -3,6 +3,8 @@
 use crate::node::Node;
 use crate::script::check;
 
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
 #[test]
 fn a_limit_holds_for_the_queues_that_name_it() {
     check(
@@ -184,30 +186,79 @@ fn the_metrics_say_what_a_limit_allows_and_what_its_keys_have_in_use() {
     }
 }
 
+/// Creates a limit for one task of each key.
+fn put_limit(node: &Node, name: &str) {
+    let response = node.request("PUT", &format!("/v1/limits/{name}"), &JSON, r#"{"concurrency":1}"#);
+    assert_eq!(response.status, 200, "{name}");
+}
+
+/// Creates a queue with these limits, by the payload of its tasks.
+fn put_queue(node: &Node, queue: &str, limits: &[String]) {
+    let limits = limits.iter().map(|name| format!(r#"{{"limit":"{name}","key":"payload"}}"#));
+    let settings = format!(r#"{{"limits":[{}]}}"#, limits.collect::<Vec<_>>().join(","));
+    let response = node.request("PUT", &format!("/v1/queues/{queue}"), &JSON, &settings);
+    assert_eq!(response.status, 200, "{queue}");
+}
+
+/// Enqueues a task for each of these payloads, and claims them all.
+fn claim(node: &Node, queue: &str, payloads: std::ops::Range<usize>) {
+    let lines = [("content-type", "application/x-ndjson")];
+    let mut left = payloads.len();
+    let tasks: Vec<_> = payloads.map(|payload| format!(r#"{{"type":"t","payload":{payload}}}"#)).collect();
+    let path = format!("/v1/queues/{queue}");
+    assert_eq!(node.request("POST", &format!("{path}/tasks"), &lines, &tasks.join("\n")).status, 200);
+    while left > 0 {
+        let claimed = node.request("POST", &format!("{path}/claims"), &JSON, r#"{"worker":"w","max":100}"#);
+        left -= claimed.json()["tasks"].as_array().unwrap().len();
+    }
+}
+
 #[test]
 fn a_scrape_reads_a_bounded_number_of_the_keys_of_a_limit_and_says_that_there_are_more() {
     let node = Node::start();
-    let json = [("content-type", "application/json")];
-    assert_eq!(node.request("PUT", "/v1/limits/api", &json, r#"{"concurrency":1}"#).status, 200);
-    let limits = r#"{"limits":[{"limit":"api","key":"payload"}]}"#;
-    assert_eq!(node.request("PUT", "/v1/queues/q", &json, limits).status, 200);
-    let claim = |tasks: Vec<String>| {
-        let lines = [("content-type", "application/x-ndjson")];
-        assert_eq!(node.request("POST", "/v1/queues/q/tasks", &lines, &tasks.join("\n")).status, 200);
-        let mut left = tasks.len();
-        while left > 0 {
-            let claimed = node.request("POST", "/v1/queues/q/claims", &json, r#"{"worker":"w","max":100}"#);
-            left -= claimed.json()["tasks"].as_array().unwrap().len();
-        }
-    };
+    put_limit(&node, "api");
+    put_queue(&node, "q", &["api".to_owned()]);
     let figures = || {
         let metrics = node.get("/metrics");
         let figure = |sample: &str| figure(metrics.text(), sample);
         (figure(r#"mainstay_limit_keys{limit="api"}"#), figure("mainstay_limits_cut"))
     };
-    let task = |payload: usize| format!(r#"{{"type":"t","payload":{payload}}}"#);
-    claim((0..1_000).map(task).collect());
+    claim(&node, "q", 0..1_000);
     assert_eq!(figures(), (Some(1_000), Some(0)));
-    claim(vec![task(1_000)]);
+    claim(&node, "q", 1_000..1_001);
     assert_eq!(figures(), (Some(1_000), Some(1)));
+}
+
+#[test]
+fn a_scrape_reads_a_bounded_number_of_the_keys_of_all_limits_together() {
+    let node = Node::start();
+    for queue in ["p", "q"] {
+        let limits: Vec<_> = (0..8).map(|n| format!("{queue}-{n}")).collect();
+        limits.iter().for_each(|name| put_limit(&node, name));
+        put_queue(&node, queue, &limits);
+    }
+    let figures = || {
+        let metrics = node.get("/metrics");
+        let keys = metrics.text().lines().filter(|line| line.starts_with("mainstay_limit_keys{"));
+        let keys: Vec<u64> = keys.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+        (keys.len(), keys.iter().sum::<u64>(), figure(metrics.text(), "mainstay_limits_cut"))
+    };
+    claim(&node, "p", 0..625);
+    claim(&node, "q", 0..625);
+    assert_eq!(figures(), (16, 10_000, Some(0)));
+    claim(&node, "q", 625..626);
+    assert_eq!(figures(), (16, 10_000, Some(1)), "the limit that is read last has 8 keys more");
+}
+
+#[test]
+fn a_scrape_shows_a_bounded_number_of_limits() {
+    let node = Node::start();
+    let shown = || {
+        let metrics = node.get("/metrics");
+        metrics.text().lines().filter(|line| line.starts_with("mainstay_limit_keys{")).count()
+    };
+    (0..1_000).for_each(|n| put_limit(&node, &format!("limit-{n}")));
+    assert_eq!(shown(), 1_000);
+    put_limit(&node, "one-more");
+    assert_eq!(shown(), 1_000);
 }
