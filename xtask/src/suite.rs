@@ -141,7 +141,7 @@ fn tests(nextest: Option<&Path>) -> Result<(), Failure> {
 /// # Errors
 /// The build failed, or an interleaving breaks a promise.
 pub fn loom() -> Result<(), Failure> {
-    let test = ["cargo", "test", "--locked", "--release", "-q", "-p", "mainstay-resilience"];
+    let test = ["cargo", "test", "--locked", "--profile", "loom", "-q", "-p", "mainstay-resilience"];
     let only = ["--features", "sync", "--test", "loom"];
     let target = root().join("target").join("loom").display().to_string();
     run(&[&["env", "RUSTFLAGS=--cfg loom"][..], &test, &only, &["--target-dir", &target]].concat())
