@@ -162,6 +162,12 @@ impl DataDirectory {
         self.disk(LOG)
     }
 
+    /// Whether the directory of the log's segments is there.
+    #[must_use]
+    pub fn has_log(&self) -> bool {
+        self.path.join(LOG).is_dir()
+    }
+
     /// The directory of the body file's segments.
     ///
     /// # Errors

@@ -4,8 +4,9 @@
 //! next start would replay; compares each with its checksum; and rows with events. It goes on after a finding where that
 //! makes sense, so one run finds most of what is wrong.
 //!
-//! The state cannot be made again from the rest: bodies say what happened, but not what was decided about tasks, leases,
-//! keys and settings, and the log begins where the state was flushed. So the remedy for a damaged state is a backup.
+//! The state cannot be made again from the rest alone: bodies say what happened, but not what was decided about tasks, leases,
+//! keys and settings, and the log begins where the state was flushed. So the remedy for a damaged state is a backup, and
+//! what the log has of what followed ([`crate::lost_node`]).
 
 use crate::error::{Result, UpkeepError};
 use crate::finding::Finding;
@@ -187,7 +188,7 @@ fn examine_bodies(
 fn examine_log(directory: &DataDirectory, progress: Option<Progress>, report: &mut Report) -> Result<()> {
     const AFFECTED: &str =
         "Writes that were acknowledged since the state was last flushed. No node starts here.";
-    if !directory.path().join("log").is_dir() {
+    if !directory.has_log() {
         if progress.is_some_and(|progress| progress.index > model::Index(0)) {
             report.findings.push(Finding::restore("the directory `log` is missing", AFFECTED));
         }

@@ -41,6 +41,19 @@ pub enum UpkeepError {
     /// The wanted moment is after all that was archived.
     #[error("the archive ends with entry {last}, before cursor {cursor}")]
     BeyondArchive { cursor: model::Cursor, last: u64 },
+    /// The data directory of a lost node is not of the store that the backup is of.
+    #[error("{path} is of store {found}, and the backup is of store {wanted}")]
+    LogOfOther { path: String, found: format::header::StoreId, wanted: format::header::StoreId },
+    #[error("{path} holds no log")]
+    NoLog { path: String },
+    /// The log of a lost node cannot be read.
+    #[error("{path}: {source}")]
+    LostLog { path: String, source: storage::log::LogError },
+    /// The log of a lost node begins too late.
+    #[error(
+        "the log of {path} begins with entry {first}; what was backed up and archived ends with entry {last}"
+    )]
+    LogBegins { path: String, first: u64, last: u64 },
     /// An archived entry cannot be applied.
     #[error(transparent)]
     Replay(#[from] node::EngineError),

@@ -3,8 +3,8 @@
 use model::Cursor;
 use serde::{Deserialize, Serialize};
 
-const RESTORE: &str =
-    "Keep a copy of the directory, and restore the newest backup to an empty one (`mainstay restore`).";
+const RESTORE: &str = "Keep the directory as it is, and restore the newest backup to an empty one (`mainstay restore`). With \
+                       `--log-of` this directory, what its log has after the backup is restored too.";
 
 /// Something is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,8 +34,8 @@ impl Finding {
             "Events of this segment after cursor {last}: a node stops when it reads one of them. Events of other segments \
              are not affected."
         );
-        let remedy = "Restore the newest backup to an empty directory (`mainstay restore`). If this data is newer than \
-                      the backup, first export the streams that can be read (`mainstay export`).";
+        let remedy = "Restore the newest backup to an empty directory (`mainstay restore`), with `--log-of` this one. If this \
+                      data is newer than the backup, first export the streams that can be read (`mainstay export`).";
         Self { what: what.to_string(), affected, remedy: remedy.to_owned() }
     }
 

@@ -16,7 +16,8 @@
 //! | [`matching`] | whether rows and bodies are about the same events |
 //! | [`check`] | examines the store of a running node by what a backup would copy |
 //! | [`finding`] | what is wrong, what it affects, what to do |
-//! | [`restore`] | makes a data directory from a backup |
+//! | [`lost_node`] | what is left of a node that cannot start any more |
+//! | [`restore`] | makes a data directory from a backup, and from the entries after it |
 //! | [`rekey`] | replaces the operator's key in a data directory |
 //! | [`doctor`] | examines a data directory, and changes nothing |
 //!
@@ -30,6 +31,7 @@ pub mod doctor;
 mod error;
 mod finding;
 pub mod log_archive;
+pub mod lost_node;
 mod matching;
 pub mod needed_keys;
 pub mod place;

@@ -45,16 +45,23 @@ impl NeededKeys {
         self.erased.extend(other.erased);
     }
 
-    /// Reads the copy of the keys. `None` if there is none and none is needed.
+    /// Reads the copy of the keys that is next to backups. `None` if there is none and none is needed.
     ///
     /// # Errors
     /// [`UpkeepError::NoKeys`], [`UpkeepError::MissingKeys`]: events could not be opened. Or the copy is damaged.
     pub fn find(&self, directory: &BackupDirectory, store: StoreId) -> Result<Option<CopiedKeys>> {
-        let copied = directory.subject_keys(store)?;
+        self.all_in(directory.subject_keys(store)?, &directory.shown_keys(store))
+    }
+
+    /// Returns a copy of the keys if it has all that are needed. `path`: where it should be.
+    ///
+    /// # Errors
+    /// [`UpkeepError::NoKeys`], [`UpkeepError::MissingKeys`]: events could not be opened.
+    pub(crate) fn all_in(&self, copied: Option<CopiedKeys>, path: &str) -> Result<Option<CopiedKeys>> {
         let missing = self.missing(copied.as_ref());
         match (missing.first(), copied) {
             (None, copied) => Ok(copied),
-            (Some(_), None) => Err(no_keys(directory, store, missing.len())),
+            (Some(_), None) => Err(no_keys(path, missing.len())),
             (Some(first), Some(copied)) => Err(UpkeepError::MissingKeys {
                 path: copied.shown.display().to_string(),
                 first: *first,
@@ -63,21 +70,20 @@ impl NeededKeys {
         }
     }
 
-    /// As [`Self::find`], and the keys that are needed and not there. If there is no copy, one without any keys is made, wrapped
+    /// As [`Self::all_in`], and the keys that are needed and not there. If there is no copy, one without any keys is made, wrapped
     /// with `new`.
     ///
     /// # Errors
-    /// [`UpkeepError::NoKeys`]: there is no copy, and no `new`. Or the copy is damaged.
-    pub(crate) fn find_or_lose(
+    /// [`UpkeepError::NoKeys`]: there is no copy, and no `new`.
+    pub(crate) fn some_in(
         &self,
-        directory: &BackupDirectory,
-        store: StoreId,
-        new: Option<&WrappingKey>,
+        copied: Option<CopiedKeys>,
+        path: &str,
+        (store, new): (StoreId, Option<&WrappingKey>),
     ) -> Result<(Option<CopiedKeys>, Vec<KeyId>)> {
-        let copied = directory.subject_keys(store)?;
         let missing = self.missing(copied.as_ref());
         let copied = match (copied, new) {
-            (None, None) if !missing.is_empty() => return Err(no_keys(directory, store, missing.len())),
+            (None, None) if !missing.is_empty() => return Err(no_keys(path, missing.len())),
             (None, Some(new)) if !missing.is_empty() => Some(CopiedKeys::without_keys(store, new)?),
             (copied, _) => copied,
         };
@@ -119,6 +125,6 @@ impl NeededKeys {
     }
 }
 
-fn no_keys(directory: &BackupDirectory, store: StoreId, subjects: usize) -> UpkeepError {
-    UpkeepError::NoKeys { path: directory.shown_keys(store), subjects }
+fn no_keys(path: &str, subjects: usize) -> UpkeepError {
+    UpkeepError::NoKeys { path: path.to_owned(), subjects }
 }

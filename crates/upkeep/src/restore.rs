@@ -1,17 +1,19 @@
 //! Makes a data directory from a backup.
 //!
 //! The backup is read twice: first to check all of it, before anything is written, and then to install it. So are the
-//! entries that were archived after it, which are applied as they were by the original. The new store has an identity of its
+//! entries that followed it, in the archive and in the log of the lost node, which are applied as they were by the original. The
+//! new store has an identity of its
 //! own, remembers where it comes from, and continues the positions of the original ([`shard::restore`]).
 
 use crate::backups::{Backup, BackupDirectory, SegmentFile, Verified};
 use crate::error::{Result, UpkeepError};
-use crate::log_archive::{LogArchive, Stretch, StretchEnd};
+use crate::log_archive::{Stretch, StretchEnd};
+use crate::lost_node::{LaterEntries, LostNode};
 use crate::needed_keys::NeededKeys;
 use crate::subject_keys::CopiedKeys;
 use crate::{rows, segments};
 use format::header::{SnapshotHeader, StoreId, SubjectKeysHeader};
-use model::{Cursor, GroupId, KeyId, Slot, SlotRange, Wall};
+use model::{Cursor, GroupId, Index, KeyId, Slot, SlotRange, Wall};
 use node::replay::Replay;
 use shard::query::{self, Liveness};
 use std::ops::ControlFlow;
@@ -47,6 +49,14 @@ pub enum Moment {
     Cursor(Cursor),
 }
 
+/// What a store is restored from.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    pub backups: &'a BackupDirectory,
+    /// The data directory of the node that was lost. Its log goes on where the archive ends, or the backup.
+    pub lost_node: Option<&'a Path>,
+}
+
 /// A store that was restored.
 #[derive(Clone, Debug)]
 pub struct Restored {
@@ -65,6 +75,8 @@ pub struct Restored {
     pub lost: usize,
     /// How many entries followed it.
     pub replayed: u64,
+    /// How many of them only the log of the lost node had.
+    pub from_lost_node: u64,
     /// Why no more entries followed.
     pub end: StretchEnd,
     /// It has everything that had happened there up to this cursor.
@@ -85,38 +97,31 @@ pub enum LostKeys {
 }
 
 /// Restores a store to a directory that does not exist or is empty: from a backup, and from the entries that were archived
-/// after it.
+/// after it or are in the log of the lost node.
 ///
 /// # Errors
-/// The backup or the archive is damaged, neither goes as far as wanted, keys that events are sealed with are missing, or the
-/// directory is not empty: then nothing has changed. Or a disk failed: then there is no store in the directory, and the
+/// The backup, the archive or the log is damaged, they do not go as far as wanted, keys that events are sealed with are missing, or
+/// the directory is not empty: then nothing has changed. Or a disk failed: then there is no store in the directory, and the
 /// restore can be begun again.
-pub fn restore(
-    directory: &BackupDirectory,
-    moment: &Moment,
-    lost: &LostKeys,
-    data: &Path,
-) -> Result<Restored> {
+pub fn restore(sources: &Sources<'_>, moment: &Moment, lost: &LostKeys, data: &Path) -> Result<Restored> {
+    let directory = sources.backups;
     let backup = choose(directory, moment)?;
     let Verified { header, mut keys, events, rows, .. } = backup.verify()?;
-    let archive = directory.log_archive(header.store);
-    let wanted = wanted_entries(&archive, &header, moment, &mut keys)?;
-    let (copied, missing) = match lost {
-        LostKeys::Refused => (keys.find(directory, header.store)?, Vec::new()),
-        LostKeys::Erased { new } => keys.find_or_lose(directory, header.store, new.as_deref())?,
-    };
+    let lost_node = sources.lost_node.map(|path| LostNode::open(path, header.store)).transpose()?;
+    let later = LaterEntries { archive: directory.log_archive(header.store), lost: lost_node.as_ref() };
+    let (wanted, archived) = wanted_entries(&later, &header, moment, &mut keys)?;
+    let (copied, missing) = find_keys(&keys, directory, &header, lost_node.as_ref(), lost)?;
     let restoring = RestoringDirectory::begin(data)?;
     let target = restoring.target();
     let store = target.store();
     let install = install(&backup, &header, target)?;
     let at = InstalledAt { group: GROUP, index: header.index, term: header.term };
-    let (mut replay, mut replayed) = (Replay::new(install, at), 0);
-    archive.entries_after(header.index, |entry| {
+    let mut replay = Replay::new(install, at);
+    later.after(header.index, |entry| {
         if entry.index > wanted.last || has_come_to(&replay, moment)? {
             return Ok(ControlFlow::Break(()));
         }
         replay.apply(entry)?;
-        replayed += 1;
         Ok(ControlFlow::Continue(()))
     })?;
     let clock = query::clock(replay.install.state(), FIRST)?;
@@ -140,12 +145,35 @@ pub fn restore(
         rows,
         keys,
         lost: missing.len(),
-        replayed,
+        replayed: replay.at.index.0 - header.index.0,
+        from_lost_node: replay.at.index.0.saturating_sub(archived.0),
         end: wanted.end,
         through: clock.through(),
         wall: clock.wall,
         clock_behind_ms: clock_of(clock.wall, &header).max(header.taken).0.saturating_sub(now.0),
     })
+}
+
+/// The keys that the events need, and those of them that are nowhere. If the lost node has its keys still, these are the newest.
+fn find_keys(
+    needed: &NeededKeys,
+    directory: &BackupDirectory,
+    header: &SnapshotHeader,
+    lost_node: Option<&LostNode>,
+    lost: &LostKeys,
+) -> Result<(Option<CopiedKeys>, Vec<KeyId>)> {
+    let copied = directory.subject_keys(header.store)?;
+    let places = |keys: &CopiedKeys| keys.examined.places;
+    let left = match lost_node {
+        Some(lost_node) => lost_node.subject_keys()?,
+        None => None,
+    };
+    let left = left.filter(|left| copied.as_ref().is_none_or(|copied| places(left) >= places(copied)));
+    let (newest, path) = (left.or(copied), directory.shown_keys(header.store));
+    match lost {
+        LostKeys::Refused => Ok((needed.all_in(newest, &path)?, Vec::new())),
+        LostKeys::Erased { new } => needed.some_in(newest, &path, (header.store, new.as_deref())),
+    }
 }
 
 /// The newest backup from which the moment can be reached.
@@ -166,21 +194,24 @@ fn choose(directory: &BackupDirectory, moment: &Moment) -> Result<Backup> {
     })
 }
 
-/// Reads and checks all entries that are wanted after a backup, so that a restore does not fail because of them later.
+/// Reads and checks all entries that are wanted after a backup, so that a restore does not fail because of them later. Also
+/// returns the last one that the archive has.
 fn wanted_entries(
-    archive: &LogArchive,
+    later: &LaterEntries<'_>,
     header: &SnapshotHeader,
     moment: &Moment,
     keys: &mut NeededKeys,
-) -> Result<Stretch> {
+) -> Result<(Stretch, Index)> {
     let until = match moment {
-        Moment::Backup(_) => return Ok(Stretch { last: header.index, end: StretchEnd::Asked }),
+        Moment::Backup(_) => {
+            return Ok((Stretch { last: header.index, end: StretchEnd::Asked }, header.index));
+        }
         Moment::Newest => None,
         Moment::Time(wall) => Some(*wall),
         Moment::Cursor(cursor) => Some(cursor.position.wall()),
     };
     let mut last = header.wall;
-    let stretch = archive.entries_after(header.index, |entry| {
+    let (stretch, archived) = later.after(header.index, |entry| {
         if let Some(entry) = node::replay::read(entry)? {
             if until.is_some_and(|until| entry.wall > until) {
                 return Ok(ControlFlow::Break(()));
@@ -197,7 +228,7 @@ fn wanted_entries(
     {
         return Err(UpkeepError::BeyondArchive { cursor: *cursor, last: stretch.last.0 });
     }
-    Ok(stretch)
+    Ok((stretch, archived))
 }
 
 /// Whether the entry with the wanted cursor was applied.

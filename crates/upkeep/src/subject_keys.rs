@@ -18,7 +18,8 @@ use model::KeyId;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use subject_keys::{WrappingKey, file};
+use storage::directory::DataDirectory;
+use subject_keys::{KeysError, WrappingKey, file};
 
 pub use subject_keys::{Examined, KeysState};
 
@@ -148,6 +149,26 @@ pub struct CopiedKeys {
 }
 
 impl CopiedKeys {
+    /// The keys that are in a data directory, if there are any and their file is whole.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn of_data_directory(directory: &DataDirectory) -> Result<Option<Self>> {
+        let path = directory.path().join(file::NAME);
+        if !path.exists() {
+            return Ok(None);
+        }
+        match file::examine(&path) {
+            Ok((header, examined)) if header.store == directory.store() => {
+                let bytes = std::fs::read(&path).map_err(|source| UpkeepError::io(&path, source))?;
+                let records = bytes.get(RECORDS_AT..).unwrap_or_default().to_vec();
+                Ok(Some(Self { header, records, examined, shown: path }))
+            }
+            Ok(_) | Err(KeysError::Damaged { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// What stands for a copy that is lost.
     pub(crate) fn without_keys(store: StoreId, wrapping: &WrappingKey) -> Result<Self> {
         let header = file::new_header(store, wrapping)?;

@@ -506,6 +506,16 @@ impl From<UpkeepError> for Failure {
                 Class::Usage,
                 Some("Nothing was changed. `mainstay backups list DIRECTORY` says what there is."),
             ),
+            UpkeepError::LogBegins { .. } | UpkeepError::LostLog { .. } | UpkeepError::NoLog { .. } => (
+                Class::Local,
+                Some(
+                    "Nothing was changed. Without `--log-of`, everything is restored that was backed up and archived.",
+                ),
+            ),
+            UpkeepError::LogOfOther { .. } => (
+                Class::Usage,
+                Some("Nothing was changed. Give the directory of the node that was backed up."),
+            ),
             UpkeepError::InUse { .. } => (Class::Local, Some("Wait until it has ended.")),
             UpkeepError::Bucket { cause, .. } => of_bucket(*cause),
             UpkeepError::NotAStream { .. } => (Class::Local, Some("Nothing was changed.")),

@@ -1,4 +1,5 @@
-//! `mainstay restore`: makes a data directory from a backup, and from what was archived after it.
+//! `mainstay restore`: makes a data directory from a backup, and from what was archived after it, or is
+//! left in the log of the node that was lost.
 
 use super::Global;
 use super::failure::{Failure, Result};
@@ -11,7 +12,7 @@ use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
 use upkeep::log_archive::StretchEnd;
-use upkeep::restore::{LostKeys, Moment, Restored, restore};
+use upkeep::restore::{LostKeys, Moment, Restored, Sources, restore};
 use upkeep::subject_keys::Examined;
 
 #[derive(Debug, clap::Args)]
@@ -29,6 +30,10 @@ pub(crate) struct Args {
     /// As of the end of this backup
     #[arg(long, value_name = "NAME")]
     backup: Option<String>,
+    /// The data directory of the node that was lost, if it is still there: what its log has after the newest backup and the
+    /// archive is restored too
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "backup")]
+    log_of: Option<PathBuf>,
     /// Erase the subjects of sealed events whose keys are lost for good, instead of refusing to restore
     #[arg(long)]
     erase_lost_subjects: bool,
@@ -40,7 +45,8 @@ pub(crate) struct Args {
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let moment = moment(args)?;
     let source = place::source(&args.directory, &args.data)?;
-    let restored = restore(&source.directory, &moment, &lost_keys(args)?, &args.data)?;
+    let sources = Sources { backups: &source.directory, lost_node: args.log_of.as_deref() };
+    let restored = restore(&sources, &moment, &lost_keys(args)?, &args.data)?;
     drop(source);
     let mut out = stdout();
     let (data, Restored { store, from, through, .. }) = (args.data.display(), &restored);
@@ -50,7 +56,16 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
     if global.output == Output::Table {
         writeln!(out, "{data} has {events} events and {rows} rows of backup {backup}")?;
         if replayed > 0 {
-            writeln!(out, "and the {replayed} entries after it, up to {time}")?;
+            write!(out, "and the {replayed} entries after it, up to {time}")?;
+            if let (Some(path), 1..) = (&args.log_of, restored.from_lost_node) {
+                write!(
+                    out,
+                    "; {} of them were only in the log of {}",
+                    restored.from_lost_node,
+                    path.display()
+                )?;
+            }
+            writeln!(out)?;
         }
         writeln!(out, "it is store {store}, and continues store {from} after cursor {through}")?;
         if restored.lost > 0 {
@@ -68,7 +83,8 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
         let keys = restored.keys.map(|keys| json!({"kept": keys.kept, "erased": keys.erased}));
         let restored = json!({
             "backup": backup, "store": store, "restored_from": from, "cursor": through, "time": time,
-            "events": events, "rows": rows, "replayed": replayed, "subject_keys": keys, "subjects_lost": restored.lost,
+            "events": events, "rows": rows, "replayed": replayed,
+            "from_lost_node": restored.from_lost_node, "subject_keys": keys, "subjects_lost": restored.lost,
         });
         writeln!(out, "{restored}")?;
     }

@@ -13,6 +13,7 @@ mod buckets;
 mod damage;
 mod drill;
 mod kills;
+mod lost_node;
 #[path = "../node/mod.rs"]
 mod node;
 mod own_checks;

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 const SECRET: &str = "what anna has told us";
 
 /// A file with the key of an operator, and the options that name it.
-fn key(scratch: &Path, digits: &str) -> [String; 2] {
+pub(super) fn key(scratch: &Path, digits: &str) -> [String; 2] {
     let path = scratch.join(format!("key-{digits}"));
     std::fs::write(&path, digits.repeat(32)).unwrap();
     ["--subject-key-file".to_owned(), text(&path).to_owned()]
 }
 
-fn start(data: &Path, key: &[String; 2]) -> Node {
+pub(super) fn start(data: &Path, key: &[String; 2]) -> Node {
     Node::start_with(data, &[&key[0], &key[1], "--segment-size", "1 MiB", "--memtable-size", "256 KiB"])
 }
 
@@ -34,7 +34,7 @@ fn of_subject(subject: &str, from: u64, count: u64) -> String {
     (from..from + count).map(line).collect()
 }
 
-fn append(node: &Node, subject: &str, from: u64, count: u64) {
+pub(super) fn append(node: &Node, subject: &str, from: u64, count: u64) {
     node.run_with_input(&["import", "-"], &of_subject(subject, from, count)).ok();
 }
 
@@ -47,7 +47,7 @@ fn is_anywhere(directory: &Path, what: &str) -> bool {
 }
 
 /// How many events a node shows, and how many of them are erased.
-fn count(node: &Node) -> (usize, usize) {
+pub(super) fn count(node: &Node) -> (usize, usize) {
     let events = events(node, &["people"]);
     let erased = events.iter().filter(|event| event.contains("\"erased\":true")).count();
     assert!(events.iter().all(|event| event.contains("has told us") != event.contains("\"erased\":true")));
