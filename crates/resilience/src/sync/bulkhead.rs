@@ -4,7 +4,9 @@ use super::clock::{self, TimeSource};
 use super::primitives::{Mutex, lock};
 use super::queue::{Queued, Waiters, Wakers};
 use crate::bulkhead::{Config, Request, Snapshot, State, Ticket};
-use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Rejected, Time};
+#[cfg(feature = "async")]
+use crate::contract::Reason;
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Rejected, Time};
 use crate::shed::Priority;
 use core::mem;
 use core::task::{Poll, Waker};
