@@ -18,6 +18,8 @@ use model::{Cursor, Filled, KeyId, Namespace, Position, Revision, Slot};
 pub const HEADER_BYTES: usize = 43;
 /// Bytes that [`peek`] needs.
 pub const PEEK_BYTES: usize = 16;
+/// Bytes before the lengths of the three parts.
+const LENGTHS_AT: usize = 35;
 /// Bytes before what the checksum covers.
 const CHECKED_FROM: usize = 8;
 
@@ -134,6 +136,20 @@ pub fn peek(bytes: &[u8]) -> Result<Peek, FormatError> {
     }
     reader.u32()?;
     Ok(Peek { position: Position(reader.u64()?), len })
+}
+
+/// Whether a record may begin here: its lengths add up. For those who look for one among damaged bytes; [`decode`] tells
+/// whether it is one.
+#[must_use]
+pub fn may_begin(bytes: &[u8]) -> bool {
+    let lengths = || {
+        let mut reader = Reader::new(bytes.get(..HEADER_BYTES)?);
+        let whole = reader.u32().ok()?;
+        reader.bytes(LENGTHS_AT - 4).ok()?;
+        let parts = [reader.u16().ok()?.into(), reader.u16().ok()?.into(), reader.u32().ok()?];
+        Some((u64::from(whole), parts.iter().map(|part| u64::from(*part)).sum::<u64>()))
+    };
+    lengths().is_some_and(|(whole, parts)| whole == HEADER_BYTES as u64 + parts)
 }
 
 fn text<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, FormatError> {

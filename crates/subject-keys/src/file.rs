@@ -97,14 +97,8 @@ impl KeysFile {
             let header = new_header(store, wrapping)?;
             write_whole(directory, &whole(&header, &[])).map_err(|source| failed(&path, source))?;
         }
-        let (header, records) = read(&path)?;
-        let tags = tag_key(&path, &header, store, wrapping)?;
-        let (mut found, mut count) = (Vec::new(), 0);
-        for (place, record) in records.iter().enumerate() {
-            let Some(record) = decode(&path, place, record)? else { continue };
-            found.push(unwrap(&path, &record, wrapping)?);
-            count = place as u32 + 1;
-        }
+        let (header, tags, found) = read_keys(&path, store, wrapping)?;
+        let count = found.last().map_or(0, |last| last.id.0);
         let file = OpenOptions::new().read(true).write(true).open(&path);
         let file = file.map_err(|source| failed(&path, source))?;
         Ok((Self { file, path, header, count }, tags, found))
@@ -243,6 +237,23 @@ pub(crate) fn unwrap(path: &Path, record: &KeyRecord, wrapping: &WrappingKey) ->
     let key = wrapping.unwrap(id, subject, nonce, wrapped);
     let key = key.ok_or_else(|| damaged(path, format!("the key {} is not what was wrapped", id.0)))?;
     Ok(Found { id, key: Some((subject, key)) })
+}
+
+/// All keys of a file, in the order of their ids.
+pub(crate) fn read_keys(
+    path: &Path,
+    store: StoreId,
+    wrapping: &WrappingKey,
+) -> Result<(SubjectKeysHeader, TagKey, Vec<Found>), KeysError> {
+    let (header, records) = read(path)?;
+    let tags = tag_key(path, &header, store, wrapping)?;
+    let mut found = Vec::new();
+    for (place, record) in records.iter().enumerate() {
+        if let Some(record) = decode(path, place, record)? {
+            found.push(unwrap(path, &record, wrapping)?);
+        }
+    }
+    Ok((header, tags, found))
 }
 
 /// The header, and the places of records.

@@ -80,16 +80,7 @@ impl SubjectKeys {
     /// [`KeysError`]
     pub fn open(directory: &Path, store: StoreId, wrapping: WrappingKey) -> Result<Self, KeysError> {
         let (file, tags, found) = KeysFile::open(directory, store, &wrapping)?;
-        let mut table = Table::default();
-        for Found { id, key } in found {
-            table.keys.resize_with(id.0 as usize, || Place::Unused);
-            match key {
-                None => table.erased += 1,
-                Some((tag, _)) => drop(table.ids.insert(tag, id)),
-            }
-            let place = key.map_or(Place::Erased, |(tag, key)| Place::Kept(tag, key));
-            table.keys[id.0 as usize - 1] = place;
-        }
+        let table = Table::of(found);
         let path = file.path.clone();
         let header = file.header;
         let shared = Arc::new(Shared { path, header, wrapping, tags, table: RwLock::new(table) });
@@ -142,7 +133,7 @@ impl SubjectKeys {
                 Ok(Some((key.seal(id, event, envelope)?, key.fingerprint(fingerprint))))
             }
             Some(Place::Erased) => Ok(None),
-            Some(Place::Unused) | None => Err(self.missing(id)),
+            Some(Place::Unused) | None => Err(missing(&self.shared.path, id)),
         }
     }
 
@@ -152,14 +143,7 @@ impl SubjectKeys {
     /// [`KeysError::Missing`], [`KeysError::DoesNotOpen`]: the file of keys is not that of the store, or the event is
     /// damaged.
     pub fn open_sealed(&self, id: KeyId, event: Event<'_>, sealed: &[u8]) -> Result<Opened, KeysError> {
-        match self.shared.table().get(id) {
-            Some(Place::Kept(_, key)) => key
-                .open(id, event, sealed)
-                .map(Opened::Envelope)
-                .map_err(|_| KeysError::DoesNotOpen { path: self.shared.path.display().to_string(), id }),
-            Some(Place::Erased) => Ok(Opened::Erased),
-            Some(Place::Unused) | None => Err(self.missing(id)),
-        }
+        self.shared.table().open_sealed(&self.shared.path, id, event, sealed)
     }
 
     /// Whether a key is erased.
@@ -192,10 +176,6 @@ impl SubjectKeys {
         assert!(self.jobs.send(Job::Spoil).is_ok());
     }
 
-    fn missing(&self, id: KeyId) -> KeysError {
-        KeysError::Missing { path: self.shared.path.display().to_string(), id }
-    }
-
     async fn ask<T>(
         &self,
         job: impl FnOnce(oneshot::Sender<Result<T, KeysError>>) -> Job,
@@ -221,7 +201,74 @@ impl Shared {
     }
 }
 
+/// The keys of a store that no node uses, to read with. Their file is not changed.
+pub struct SavedKeys {
+    path: PathBuf,
+    table: Table,
+}
+
+impl fmt::Debug for SavedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SavedKeys").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl SavedKeys {
+    /// Reads the keys in a data directory.
+    ///
+    /// # Errors
+    /// [`KeysError`]
+    pub fn read(directory: &Path, store: StoreId, wrapping: &WrappingKey) -> Result<Self, KeysError> {
+        let path = directory.join(file::NAME);
+        let (_, _, found) = file::read_keys(&path, store, wrapping)?;
+        Ok(Self { path, table: Table::of(found) })
+    }
+
+    /// Opens a sealed envelope.
+    ///
+    /// # Errors
+    /// As [`SubjectKeys::open_sealed`].
+    pub fn open_sealed(&self, id: KeyId, event: Event<'_>, sealed: &[u8]) -> Result<Opened, KeysError> {
+        self.table.open_sealed(&self.path, id, event, sealed)
+    }
+}
+
+fn missing(path: &Path, id: KeyId) -> KeysError {
+    KeysError::Missing { path: path.display().to_string(), id }
+}
+
 impl Table {
+    fn of(found: Vec<Found>) -> Self {
+        let mut table = Self::default();
+        for Found { id, key } in found {
+            table.keys.resize_with(id.0 as usize, || Place::Unused);
+            match key {
+                None => table.erased += 1,
+                Some((tag, _)) => drop(table.ids.insert(tag, id)),
+            }
+            let place = key.map_or(Place::Erased, |(tag, key)| Place::Kept(tag, key));
+            table.keys[id.0 as usize - 1] = place;
+        }
+        table
+    }
+
+    fn open_sealed(
+        &self,
+        path: &Path,
+        id: KeyId,
+        event: Event<'_>,
+        sealed: &[u8],
+    ) -> Result<Opened, KeysError> {
+        match self.get(id) {
+            Some(Place::Kept(_, key)) => key
+                .open(id, event, sealed)
+                .map(Opened::Envelope)
+                .map_err(|_| KeysError::DoesNotOpen { path: path.display().to_string(), id }),
+            Some(Place::Erased) => Ok(Opened::Erased),
+            Some(Place::Unused) | None => Err(missing(path, id)),
+        }
+    }
+
     fn get(&self, id: KeyId) -> Option<&Place> {
         self.keys.get((id.0 as usize).checked_sub(1)?)
     }

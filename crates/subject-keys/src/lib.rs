@@ -26,7 +26,7 @@ pub mod sealing;
 pub mod wrapping;
 
 pub use file::{Examined, KeysError};
-pub use keeper::{KeysState, SubjectKeys};
+pub use keeper::{KeysState, SavedKeys, SubjectKeys};
 pub use replacing::{Replaced, replace_key};
 pub use sealing::{Event, Opened};
 pub use wrapping::{BadWrappingKey, WrappingKey};

@@ -4,7 +4,8 @@ use model::Cursor;
 use serde::{Deserialize, Serialize};
 
 const RESTORE: &str = "Keep the directory as it is, and restore the newest backup to an empty one (`mainstay restore`). With \
-                       `--log-of` this directory, what its log has after the backup is restored too.";
+                       `--log-of` this directory, what its log has after the backup is restored too. Without a \
+                       backup, `mainstay salvage` saves the events that can still be read.";
 
 /// Something is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,6 +38,7 @@ pub mod place;
 pub mod rekey;
 pub mod restore;
 mod rows;
+pub mod salvage;
 mod segments;
 pub mod subject_keys;
 

@@ -1,9 +1,9 @@
 //! Makes a data directory from a backup.
 //!
 //! The backup is read twice: first to check all of it, before anything is written, and then to install it. So are the
-//! entries that followed it, in the archive and in the log of the lost node, which are applied as they were by the original. The
-//! new store has an identity of its
-//! own, remembers where it comes from, and continues the positions of the original ([`shard::restore`]).
+//! entries that followed it, in the archive and in the log of the lost node, which are applied as they were by the original.
+//! The new store has an identity of its own, remembers where it comes from, and continues the positions of the original
+//! ([`shard::restore`]).
 
 use crate::backups::{Backup, BackupDirectory, SegmentFile, Verified};
 use crate::error::{Result, UpkeepError};

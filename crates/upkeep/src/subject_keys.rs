@@ -17,7 +17,7 @@ use format::subject_key::{KeyRecord, RECORD_BYTES, RECORDS_AT};
 use model::KeyId;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use storage::directory::DataDirectory;
 use subject_keys::{KeysError, WrappingKey, file};
 
@@ -133,8 +133,7 @@ impl BackupDirectory {
         if header.store != store {
             return Err(damaged(&"it belongs to another store"));
         }
-        let records = fetched.bytes()?.get(RECORDS_AT..).unwrap_or_default().to_vec();
-        Ok(Some(CopiedKeys { header, records, examined, shown: fetched.shown.clone() }))
+        Ok(Some(CopiedKeys::of_file(fetched.path(), fetched.shown.clone(), header, examined)?))
     }
 }
 
@@ -160,13 +159,18 @@ impl CopiedKeys {
         }
         match file::examine(&path) {
             Ok((header, examined)) if header.store == directory.store() => {
-                let bytes = std::fs::read(&path).map_err(|source| UpkeepError::io(&path, source))?;
-                let records = bytes.get(RECORDS_AT..).unwrap_or_default().to_vec();
-                Ok(Some(Self { header, records, examined, shown: path }))
+                Ok(Some(Self::of_file(&path, path.clone(), header, examined)?))
             }
             Ok(_) | Err(KeysError::Damaged { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The keys in a file that was examined.
+    fn of_file(path: &Path, shown: PathBuf, header: SubjectKeysHeader, examined: Examined) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|source| UpkeepError::io(&shown, source))?;
+        let records = bytes.get(RECORDS_AT..).unwrap_or_default().to_vec();
+        Ok(Self { header, records, examined, shown })
     }
 
     /// What stands for a copy that is lost.

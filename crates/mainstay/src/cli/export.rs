@@ -46,7 +46,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
 }
 
 /// The event without the members that the store added.
-fn as_sent(line: &[u8], out: &mut Vec<u8>) -> serde_json::Result<()> {
+pub(super) fn as_sent(line: &[u8], out: &mut Vec<u8>) -> serde_json::Result<()> {
     serde_json::Deserializer::from_slice(line).deserialize_map(Members(out))
 }
 

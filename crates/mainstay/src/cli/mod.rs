@@ -15,6 +15,7 @@
 //! | [`status`] | whether a node is ready |
 //! | [`backup`], [`restore`], [`place`] | keep backups, restore one; where they are |
 //! | [`check`], [`doctor`] | examine a running node, or a data directory |
+//! | [`salvage`] | save what can be read of a damaged data directory |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`certs`] | makes certificates to try TLS with |
 //! | [`show`] | `config show` and `completions` |
@@ -46,6 +47,7 @@ pub(crate) mod reactions;
 pub(crate) mod read;
 mod rekey;
 mod restore;
+mod salvage;
 pub(crate) mod schedules;
 pub(crate) mod settings;
 pub(crate) mod show;
@@ -256,6 +258,11 @@ pub(crate) enum Command {
     ///
     /// Reads everything, compares it with its checksums, and rows with events. The exit status is 1 if something is wrong.
     Doctor(doctor::Args),
+    /// Write the events that can still be read in a damaged data directory as lines that `mainstay import` accepts
+    ///
+    /// For a node that does not start any more and has no backup: `mainstay restore` gives more. Tasks, schedules, leases,
+    /// values and settings are not saved. The directory is not changed. The exit status is 1 if something could not be read.
+    Salvage(salvage::Args),
     /// Make the events of a subject unreadable, here and in backups; this cannot be undone
     Erase(erase::Args),
     /// Replace the operator's key of a node that is not running
@@ -350,6 +357,7 @@ impl Cli {
             Command::Restore(args) => restore::run(&global, &args),
             Command::Check => check::run(&global),
             Command::Doctor(args) => doctor::run(&global, &args),
+            Command::Salvage(args) => salvage::run(&global, &args),
             Command::Erase(args) => erase::run(&global, &args),
             Command::Rekey(args) => rekey::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),

@@ -22,6 +22,7 @@ mod proxy;
 mod python;
 mod readers;
 mod rights;
+mod salvage;
 mod seaweed;
 mod stream;
 mod subjects;

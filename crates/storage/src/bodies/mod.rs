@@ -4,7 +4,7 @@
 //! appended without a sync. A [`BodyPreparer`] prepares the next segment. A [`BodyReader`] reads the whole store as one sequential scan, or single events
 //! by their positions, using a sparse index of each segment. A [`BodySync`] makes appended bodies durable
 //! before the state that refers to them is flushed. A [`Compaction`] removes dead events from a sealed
-//! segment.
+//! segment. A [`Salvage`] reads what is left of a body file that cannot be opened.
 //!
 //! What it guarantees:
 //! - After a crash, the file holds exactly the records up to the offset that the state refers to, or opening
@@ -25,6 +25,7 @@ mod records;
 mod recovery;
 mod removals;
 mod roll;
+mod salvage;
 mod segment;
 mod sync;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use pinned::{PinnedBodies, PinnedFile, PinnedFiles, PinnedSegment};
 pub use reader::{BodyCount, BodyPage, BodyReader};
 pub use recovery::CheckedBodies;
 pub use roll::BodyPreparer;
+pub use salvage::{Salvage, Salvaged, Unreadable};
 pub use sync::{BodySync, BodyWrite};
 
 use format::header::StoreId;

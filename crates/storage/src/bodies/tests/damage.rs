@@ -5,7 +5,7 @@ use crate::disk::DiskFile;
 use crate::memory_disk::MemoryDisk;
 use model::Wall;
 
-fn written() -> (MemoryDisk, u64) {
+pub(super) fn written() -> (MemoryDisk, u64) {
     let disk = MemoryDisk::new();
     let (mut bodies, _) = Bodies::open(disk.clone(), 0, options()).expect("opens");
     for position in 1..=60 {

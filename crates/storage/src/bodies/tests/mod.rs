@@ -6,6 +6,7 @@ mod pinned;
 mod promises;
 mod removal;
 mod roll;
+mod salvage;
 mod space;
 mod threads;
 
