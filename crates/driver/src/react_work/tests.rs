@@ -2,17 +2,18 @@
 
 use super::*;
 use crate::report::Reacted;
-use format::header::StoreId;
+use format::header::{HEADER_BYTES_MAX, StoreId};
 use model::{
     Append, Command, DeleteStream, Elapsed, Entry, Expected, Filled, Fingerprint, Identity, Key, KeyId,
     NewEvent, Outcome, PutReaction, QueueName, ReactionKey, ReactionName, ReactionPayload, Slot, StreamName,
     Value, Wall,
 };
 use shard::{BEHAVIOUR, Shard, ShardOptions};
-use storage::bodies::{Bodies, BodyOptions};
+use storage::bodies::{Bodies, BodyError, BodyOptions};
 use storage::memory_disk::MemoryDisk;
 
 struct Store {
+    disk: MemoryDisk,
     shard: Shard,
     rows: BTreeMap<Key, Value>,
     bodies: Bodies<MemoryDisk>,
@@ -23,10 +24,12 @@ struct Store {
 
 impl Store {
     fn new() -> Self {
+        let disk = MemoryDisk::new();
         let (bodies, reader) =
-            Bodies::open(MemoryDisk::new(), 0, BodyOptions::new(StoreId(7))).expect("a new disk opens");
+            Bodies::open(disk.clone(), 0, BodyOptions::new(StoreId(7))).expect("a new disk opens");
         let write: WriteTask = |record, _, out| out.extend_from_slice(record.envelope);
         Self {
+            disk,
             shard: Shard::new(ShardOptions::default()),
             rows: BTreeMap::new(),
             bodies,
@@ -219,7 +222,9 @@ fn a_cursor_that_passes_other_events_moves_only_when_all_do() {
     store.put("none", "nothing", None);
     store.append("a", 10, 10);
     assert_eq!(store.step(Cursors::Needed), (named(&[]), false));
+    let reads = store.disk.reads();
     assert_eq!(store.job(Cursors::Needed).lag_ms, 0, "what was read is not behind");
+    assert_eq!(store.disk.reads(), reads, "nor read again");
     assert_eq!(store.step(Cursors::All), (named(&[("none", 0)]), false));
     assert_eq!(store.step(Cursors::All), (named(&[]), false));
     let reactions = query::reactions(&store.rows, Slot(0)).expect("a view");
@@ -246,4 +251,28 @@ fn what_was_read_is_forgotten_when_the_reaction_changes() {
     assert_eq!(store.step(Cursors::Needed), (named(&[]), false));
     store.put("r", "a", None);
     assert_eq!(store.step(Cursors::Needed), (named(&[("r", 4)]), false), "the new settings hold for them");
+}
+
+#[test]
+fn a_damaged_event_is_an_error_that_says_where_it_is() {
+    let damaged = |nth: u64| {
+        let mut store = Store::new();
+        store.put("r", "", Some(Cursor::START));
+        store.append("a", 3, 1_000);
+        let length = store.bodies.end() / 3;
+        let at = HEADER_BYTES_MAX as u64 + nth * length;
+        let names = store.disk.list().expect("a disk that can be read");
+        let name = names.iter().find(|name| name.ends_with(".bodies")).expect("a segment");
+        assert!(store.disk.flip_bit(name, at + length / 2, 0));
+        let (state, visible) = (store.rows.clone(), store.visible);
+        let job = ReactJob { state, visible, slots: SlotRange::ALL, cursors: Cursors::Needed };
+        match store.work.run(&job) {
+            Err(DiskFailure::Bodies(BodyError::Damaged { offset, .. })) => (offset, at),
+            other => unreachable!("{other:?}"),
+        }
+    };
+    for nth in 0..3 {
+        let (offset, at) = damaged(nth);
+        assert_eq!(offset, at, "event {nth}");
+    }
 }
