@@ -292,6 +292,16 @@ fn a_leader_that_loses_its_quorum_stops_leading() {
 
 #[test]
 fn a_follower_that_lags_is_sent_what_only_the_log_still_holds() {
+    sends_from_the_log(b"from the log: ");
+}
+
+#[test]
+fn entries_longer_than_a_message_should_be_are_sent_too() {
+    sends_from_the_log(&[b'x'; 300 << 10]);
+}
+
+/// The log holds entries that are longer by `more` than those which were in memory.
+fn sends_from_the_log(more: &[u8]) {
     let mut replica = Replica::leading();
     for text in ["3", "4", "5", "6"] {
         replica.propose(text);
@@ -301,7 +311,7 @@ fn a_follower_that_lags_is_sent_what_only_the_log_still_holds() {
     }
     assert_eq!(replica.committed(), ["3", "4", "5", "6"], "and so no longer in memory");
     for entry in &mut replica.log.entries {
-        entry.data = Bytes::from([b"from the log: ", &*entry.data].concat());
+        entry.data = Bytes::from([more, &*entry.data].concat());
     }
     assert_eq!(replica.group.lowest_match(), Some(Index(0)));
     replica.sent();
@@ -324,6 +334,27 @@ fn a_follower_that_lags_is_sent_what_only_the_log_still_holds() {
     assert_eq!(replica.group.lowest_match(), Some(Index(6)));
 }
 
+/// Otherwise two replicas could lead in the same term.
+#[test]
+fn a_replica_votes_for_one_other_in_a_term_also_after_a_restart() {
+    let request = || MessageBody::VoteRequest { round: Round::Election, last: FIRST, commit: FIRST };
+    let votes = |replica: &mut Replica, from| {
+        replica.receive(from, 5, request());
+        replica.sync();
+        let votes = replica.sent().into_iter().filter_map(|message| match message.body {
+            MessageBody::VoteReply { vote, .. } if message.to == from => Some(vote),
+            _ => None,
+        });
+        votes.collect::<Vec<_>>()
+    };
+    let mut replica = Replica::on(Log::default(), FIRST);
+    assert_eq!(votes(&mut replica, 2), [Vote::For]);
+    assert_eq!(votes(&mut replica, 3), [Vote::Against]);
+    let mut replica = Replica::on(replica.log, FIRST);
+    assert_eq!(votes(&mut replica, 3), [Vote::Against]);
+    assert_eq!(votes(&mut replica, 2), [Vote::For], "its answer may have been lost");
+}
+
 #[test]
 fn a_follower_that_needs_what_was_purged_is_sent_nothing() {
     let mut replica = Replica::leading();
@@ -340,18 +371,21 @@ fn a_follower_that_needs_what_was_purged_is_sent_nothing() {
 
 #[test]
 fn a_follower_whose_entries_are_purged_before_they_are_read_is_sent_nothing() {
-    let mut replica = Replica::leading();
-    replica.propose("3");
-    replica.sync();
-    replica.receive(2, 2, appended(3));
-    replica.sent();
-    let body = MessageBody::HeartbeatSeen { commit: Index(1) };
-    replica.group.receive(Message { from: 3, to: US, term: Term(2), body }).unwrap();
-    replica.group.purged(Index(3));
-    replica.log.entries.clear();
-    replica.work();
-    let appends = |message: &Message| matches!(message.body, MessageBody::Append { .. });
-    assert!(!replica.sent().iter().any(appends), "it would need a snapshot");
+    // It needs all entries from 2 on.
+    for purged in [2, 3] {
+        let mut replica = Replica::leading();
+        replica.propose("3");
+        replica.sync();
+        replica.receive(2, 2, appended(3));
+        replica.sent();
+        let body = MessageBody::HeartbeatSeen { commit: Index(1) };
+        replica.group.receive(Message { from: 3, to: US, term: Term(2), body }).unwrap();
+        replica.group.purged(Index(purged));
+        replica.log.entries.retain(|entry| entry.index > Index(purged));
+        replica.work();
+        let appends = |message: &Message| matches!(message.body, MessageBody::Append { .. });
+        assert!(!replica.sent().iter().any(appends), "it would need a snapshot");
+    }
 }
 
 #[test]
@@ -370,6 +404,7 @@ fn messages_that_cannot_be_right_are_dropped() {
         replica.work();
     }
     assert_eq!(replica.logged(), [(2, 2)]);
+    assert!(replica.group.is_leader(), "their terms do not count either");
 }
 
 #[test]

@@ -54,3 +54,61 @@ impl<D: Disk> ArchivedLog<D> {
         Ok(LogRead::Piece(encode_piece(self.store, self.group, applied)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use format::archive::{PIECE_HEADER_BYTES, PieceHeader};
+    use format::frame::{EntryKind, encode_group};
+    use model::Term;
+    use storage::log::{Log, LogOptions};
+    use storage::memory_disk::MemoryDisk;
+
+    const STORE: StoreId = StoreId(7);
+    const GROUP: GroupId = GroupId(1);
+
+    /// A log with the entries 4 to 8.
+    fn log() -> ArchivedLog<MemoryDisk> {
+        let mut log = Log::open(MemoryDisk::new(), LogOptions::new(STORE)).unwrap();
+        let entries = (4..=8).map(|index| LogEntry {
+            index: Index(index),
+            term: Term(2),
+            kind: EntryKind::Normal,
+            bytes: b"entry",
+        });
+        let mut records = Vec::new();
+        encode_group(GROUP, None, entries, &mut records);
+        log.writer.write(&records).unwrap();
+        log.writer.sync().unwrap();
+        ArchivedLog { reader: log.reader, group: GROUP, store: STORE }
+    }
+
+    /// The entries of a piece.
+    fn entries(piece: &[u8]) -> Vec<u64> {
+        let (header, record) = piece.split_first_chunk::<PIECE_HEADER_BYTES>().unwrap();
+        let header = PieceHeader::decode(STORE, header).unwrap();
+        let entries = header.entries(STORE, GROUP, record).unwrap();
+        entries.iter().map(|entry| entry.index.0).collect()
+    }
+
+    #[test]
+    fn an_archive_reads_what_was_applied_and_is_told_what_the_log_does_not_have() {
+        let log = log();
+        let read = |after, last| log.read(Index(after), Index(last), 1 << 20).unwrap();
+        for (after, last, want) in [(3, 6, vec![4, 5, 6]), (5, 6, vec![6]), (3, 8, vec![4, 5, 6, 7, 8])] {
+            let LogRead::Piece(piece) = read(after, last) else { panic!("after {after} up to {last}") };
+            assert_eq!(entries(&piece), want);
+        }
+        // The first entry of a group is the second.
+        for (after, last) in [(0, 0), (0, 1), (1, 1), (6, 6), (8, 8)] {
+            assert_eq!(read(after, last), LogRead::Nothing, "after {after} up to {last}");
+        }
+        for (after, last) in [(0, 6), (1, 6), (2, 6), (7, 6), (8, 9)] {
+            assert_eq!(
+                read(after, last),
+                LogRead::NotInLog { last: Index(last) },
+                "after {after} up to {last}"
+            );
+        }
+    }
+}

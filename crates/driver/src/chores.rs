@@ -153,6 +153,9 @@ mod tests {
             (vec![Began, Compacted, Flushed, Began, Flushed], vec![false, true]),
             (vec![Compacted, Began, Compacted, Flushed, Began, Flushed], vec![true, true]),
             (vec![Compacted, Began, Failed, Began, Flushed], vec![true]),
+            // The flush that follows one that failed covers everything up to then.
+            (vec![Compacted, Began, Compacted, Failed, Began, Flushed, Began, Flushed], vec![true, false]),
+            (vec![Began, Failed, Began, Flushed], vec![false]),
             (vec![Compacted, Began, Flushed, Began, Flushed], vec![true, false]),
             // With the purge, however long after the flush.
             (vec![Compacted, Began, FlushedOnly, Purged], vec![false, true]),

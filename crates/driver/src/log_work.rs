@@ -115,3 +115,31 @@ fn unless_full(result: Result<(), LogError>) -> Result<(), LogError> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use format::frame::{EntryKind, LogEntry, encode_group};
+    use format::header::StoreId;
+    use model::Term;
+    use storage::log::{Log, LogOptions};
+    use storage::memory_disk::MemoryDisk;
+
+    #[test]
+    fn the_durable_end_is_recorded_once_after_each_time_that_something_was_written() {
+        let log = Log::open(MemoryDisk::new(), LogOptions::new(StoreId(7))).unwrap();
+        let mut work = LogWork::new(log.writer, log.preparer);
+        assert!(!work.is_mark_due());
+        for index in 2..4 {
+            let entry = LogEntry { index: Index(index), term: Term(1), kind: EntryKind::Normal, bytes: b"x" };
+            let mut records = Vec::new();
+            encode_group(GroupId(1), None, [entry].into_iter(), &mut records);
+            work.take(LogJob::Write { ticket: Ticket(index), records }).unwrap();
+            assert!(!work.is_mark_due(), "the write is not durable yet");
+            assert_eq!(work.sync().unwrap(), Some(Synced(vec![Ticket(index)])));
+            assert!(work.is_mark_due());
+            work.mark().unwrap();
+            assert!(!work.is_mark_due());
+        }
+    }
+}

@@ -61,3 +61,62 @@ impl Reactions {
         self.proposed = self.proposed.saturating_sub(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{Position, React, ReactionName, Slot};
+
+    fn cursor(position: u64) -> Cursor {
+        Cursor::new(Position(position), Slot(0))
+    }
+
+    /// A job that has found something for this many reactions, of which there are some.
+    fn found(commands: usize) -> Reacted {
+        let react = React {
+            reaction: ReactionName::new("r").unwrap(),
+            version: Position(1),
+            after: Cursor::START,
+            until: cursor(1),
+            events: Vec::new(),
+        };
+        Reacted { commands: vec![react; commands], more: false, exist: true, lag_ms: 0 }
+    }
+
+    #[test]
+    fn a_job_begins_when_there_may_be_something_to_read_and_the_last_one_is_done_with() {
+        let mut reactions = Reactions::default();
+        reactions.visible(cursor(1));
+        assert_eq!(reactions.begin_job(), None, "there are no reactions");
+        reactions.changed();
+        assert_eq!(reactions.begin_job(), Some((cursor(1), Cursors::Needed)));
+        reactions.visible(cursor(2));
+        assert_eq!(reactions.begin_job(), None, "a job is under way");
+        reactions.read(&found(2));
+        for left in [2, 1] {
+            assert_eq!(reactions.begin_job(), None, "{left} commands are to be applied");
+            reactions.applied();
+        }
+        assert_eq!(reactions.begin_job(), Some((cursor(2), Cursors::Needed)), "seen while a job read");
+        reactions.read(&found(0));
+        reactions.visible(cursor(1));
+        assert_eq!(reactions.begin_job(), None, "everything visible was read");
+        reactions.checked();
+        assert_eq!(reactions.begin_job(), Some((cursor(2), Cursors::All)));
+        reactions.read(&Reacted { more: true, ..found(0) });
+        assert_eq!(reactions.begin_job(), Some((cursor(2), Cursors::Needed)), "there is more");
+        reactions.read(&Reacted { exist: false, ..found(0) });
+        reactions.visible(cursor(3));
+        assert_eq!(reactions.begin_job(), None, "the last reaction is gone");
+    }
+
+    #[test]
+    fn reactions_that_change_while_a_job_reads_get_another() {
+        let mut reactions = Reactions::default();
+        reactions.changed();
+        assert!(reactions.begin_job().is_some());
+        reactions.changed();
+        reactions.read(&Reacted { exist: false, ..found(0) });
+        assert!(reactions.begin_job().is_some());
+    }
+}

@@ -340,7 +340,7 @@ fn settlement_bytes(settlement: &Settlement<'_>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{DeleteStream, Expected, ExpireEvents, StreamName};
+    use model::{Cursor, DeleteStream, Expected, ExpireEvents, Position, ReactionName, StreamName};
 
     /// Replies that are numbers.
     #[derive(Debug)]
@@ -421,6 +421,26 @@ mod tests {
                 assert_eq!(batch.len(), left);
             }
         }
+    }
+
+    #[test]
+    fn what_reactions_have_to_do_is_dropped_and_clients_commands_stay() {
+        let mut batch = batch(&[10, 20]);
+        for _ in 0..3 {
+            batch.push_reaction(React {
+                reaction: ReactionName::new("r").unwrap(),
+                version: Position(1),
+                after: Cursor::START,
+                until: Cursor::START,
+                events: Vec::new(),
+            });
+        }
+        assert!(batch.bytes() > 30);
+        assert_eq!(batch.drop_reactions(), 3);
+        assert_eq!((batch.len(), batch.bytes()), (2, 30));
+        assert_eq!(batch.drop_reactions(), 0);
+        let waiters = batch.drain().commands.into_iter().map(Waiter::into_reply);
+        assert_eq!(waiters.collect::<Vec<_>>(), [Some(0), Some(1)]);
     }
 
     #[test]

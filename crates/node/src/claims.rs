@@ -299,7 +299,8 @@ mod tests {
         let mut table = waiting(&[("q", &["x"], 1, 1), ("q", &[], 1, 3), ("q", &[], 1, 4)]);
         assert_eq!(replies(table.take(&queue("q"), "x", 1)), [4]);
         assert!(table.is_empty());
-        let mut table = waiting(&[("q", &["x"], 1, 1), ("r", &[], 1, 4)]);
+        let mut table = waiting(&[("r", &[], 1, 4), ("q", &["x"], 1, 1)]);
+        assert!(!table.is_empty());
         table.claims_max = 2;
         let claim = Claim {
             queue: queue("s"),
@@ -368,12 +369,18 @@ mod tests {
 
     #[test]
     fn a_request_that_was_sent_again_takes_no_other_ones_task() {
-        let mut table = waiting(&[("q", &["x"], 1, 2), ("q", &["x"], 1, 4), ("q", &["x"], 1, 6)]);
-        for number in [1, 2] {
-            table.by_queue.get_mut("q").unwrap().claims.get_mut(&number).unwrap().claim.request =
-                Some(IdHash(7));
+        for (requests, tasks, want) in [
+            ([Some(7), Some(7), None], 2, vec![2, 4, 6]),
+            ([Some(7), Some(8), None], 2, vec![2, 4]),
+            ([Some(7), None, None], 1, vec![2]),
+        ] {
+            let mut table = waiting(&[("q", &["x"], 1, 2), ("q", &["x"], 1, 4), ("q", &["x"], 1, 6)]);
+            for (number, request) in (1..).zip(requests) {
+                table.by_queue.get_mut("q").unwrap().claims.get_mut(&number).unwrap().claim.request =
+                    request.map(IdHash);
+            }
+            assert_eq!(replies(table.take(&queue("q"), "x", tasks)), want, "{requests:?}");
         }
-        assert_eq!(replies(table.take(&queue("q"), "x", 2)), [2, 4, 6]);
     }
 
     fn takes_for_three_of_four_tasks(commands: &[Command<'_>]) {

@@ -175,6 +175,7 @@ mod tests {
             (0, vec![(1_907, Some(7), 1_950), (2_707, Some(7), 2_050), (2_807, None, 2_150)]),
         ] {
             let mut clocks = resumed(grace_ms);
+            assert_eq!(clocks.grace_left_ms(at(900, 7)), grace_ms);
             for (mono, since, elapsed) in &observed {
                 clocks.observe(at(900, *mono), since.map(Mono));
                 assert_eq!(clocks.elapsed(), Elapsed(*elapsed), "{grace_ms} {observed:?} at {mono}");

@@ -103,3 +103,37 @@ impl OwnWork {
         due.into_iter().chain(search).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{AcquireLease, Elapsed, Entry, Key, LeaseName, Value, Wall};
+    use shard::{BEHAVIOUR, Shard, ShardOptions};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_long_search_for_timers_pauses_after_each_step() {
+        let acquire = |number| {
+            Command::AcquireLease(AcquireLease {
+                lease: LeaseName::new(format!("l-{number}")).unwrap(),
+                holder: "h".into(),
+                ttl_ms: 60_000,
+                hold_off_ms: 0,
+                permits: 1,
+                wait_ms: 0,
+            })
+        };
+        let commands = (0..2 * SEARCH_SCANS_MAX).map(acquire).collect();
+        let entry = Entry { behaviour: BEHAVIOUR, wall: Wall(1), elapsed: Elapsed(0), commands };
+        let mut state = BTreeMap::<Key, Value>::new();
+        Shard::new(ShardOptions::default()).apply(&entry, &state).unwrap().writes.change(&mut state);
+
+        let mut work = OwnWork::new(SlotRange::ALL);
+        let at = |mono| Now { wall: Wall(1), mono: Mono(mono) };
+        for step in 0..3 {
+            assert!(work.is_search_due(at(step)));
+            work.search(&state, at(step)).unwrap();
+            assert!(!work.is_search_due(at(step)), "other work comes first");
+        }
+    }
+}

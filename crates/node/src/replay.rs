@@ -70,3 +70,69 @@ impl<D: Disk, S: State> Replay<D, S> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use format::header::StoreId;
+    use model::{AcquireLease, Command, Elapsed, EntryClock, GroupId, Index, LeaseName, Term, Wall};
+    use shard::{BEHAVIOUR, query};
+    use storage::bodies::BodyOptions;
+    use storage::memory_disk::MemoryDisk;
+    use storage::memory_state::{MemoryState, MemoryStateDisk};
+
+    fn lease() -> LeaseName<'static> {
+        LeaseName::new("l").unwrap()
+    }
+
+    fn with_command() -> Vec<u8> {
+        let acquire = AcquireLease {
+            lease: lease(),
+            holder: "h".into(),
+            ttl_ms: 1_000,
+            hold_off_ms: 0,
+            permits: 1,
+            wait_ms: 0,
+        };
+        let clock = EntryClock { wall: Wall(1), elapsed: Elapsed(1) };
+        let mut bytes = Vec::new();
+        format::entry::encode(BEHAVIOUR, clock, &[Command::AcquireLease(acquire)], &mut bytes);
+        bytes
+    }
+
+    fn entry(index: u64, kind: EntryKind, bytes: &[u8]) -> LogEntry<'_> {
+        LogEntry { index: Index(index), term: Term(3), kind, bytes }
+    }
+
+    #[test]
+    fn entries_are_applied_in_order_and_those_without_commands_only_counted() {
+        let state = MemoryState::open(&MemoryStateDisk::new());
+        let install = Install::begin(state, MemoryDisk::new(), BodyOptions::new(StoreId(7))).unwrap();
+        let at = InstalledAt { group: GroupId(1), index: Index(0), term: Term(0) };
+        let mut replay = Replay::new(install, at);
+        let bytes = with_command();
+        let is_held = |replay: &Replay<_, MemoryState>| {
+            let lease = query::lease(replay.install.state(), &lease(), Elapsed(1)).unwrap();
+            !lease.holders.is_empty()
+        };
+        for (index, kind, bytes, commands) in [
+            (2, EntryKind::Normal, &b""[..], 0),
+            (3, EntryKind::Configuration, b"of the group", 0),
+            (4, EntryKind::Normal, &bytes, 1),
+            (5, EntryKind::Normal, b"", 0),
+        ] {
+            let entry = entry(index, kind, bytes);
+            assert_eq!(read(&entry).unwrap().map_or(0, |entry| entry.commands.len()), commands);
+            for other in [index - 1, index + 1] {
+                assert!(
+                    replay.apply(&LogEntry { index: Index(other), ..entry }).is_err(),
+                    "{other} is not next"
+                );
+            }
+            replay.apply(&entry).unwrap();
+            assert_eq!((replay.at.index, replay.at.term), (Index(index), Term(3)));
+            assert_eq!(is_held(&replay), index >= 4, "after entry {index}");
+        }
+        assert!(replay.apply(&entry(6, EntryKind::Normal, b"cannot be read")).is_err());
+    }
+}

@@ -112,11 +112,12 @@ mod tests {
     #[test]
     fn a_full_table_forgets_who_is_gone_and_otherwise_hands_the_waiter_back() {
         let mut table = WaitTable::<Numbers>::new(2);
-        table.wait(key(1), 1).unwrap();
         table.wait(key(1), 2).unwrap();
+        table.wait(key(1), 1).unwrap();
         table.wait(key(2), 4).unwrap();
         assert_eq!(table.wait(key(3), 6), Err(6));
         assert_eq!((table.len(), table.wake(&key(1))), (2, vec![2]));
         assert_eq!(table.len(), 1);
+        assert!(!table.is_empty());
     }
 }

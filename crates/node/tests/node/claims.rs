@@ -137,6 +137,18 @@ fn a_waiting_claim_is_granted_in_the_entry_that_enqueues_the_task() {
 }
 
 #[test]
+fn as_many_waiting_claims_as_there_are_tasks_are_granted_in_the_entry_that_enqueues_them() {
+    let mut bench = Bench::new();
+    for reply in 1..=4 {
+        bench.claim(reply, &[]);
+    }
+    bench.sync();
+    bench.enqueue(5, &["x", "x", "x"]);
+    assert_eq!(bench.sync(), 1, "entries");
+    assert_eq!(bench.sent(), ["5 enqueued", "1 claims 1", "2 claims 1", "3 claims 1"]);
+}
+
+#[test]
 fn waiting_claims_are_granted_in_the_order_of_their_arrival() {
     let mut bench = Bench::new();
     for (reply, types) in [(1, &["y"][..]), (2, &[]), (3, &["x"]), (4, &[])] {

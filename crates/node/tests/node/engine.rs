@@ -1,16 +1,20 @@
 //! What a node makes of each report of its engine. The engine is a script.
 
 use crate::numbers::Numbers;
+use crate::samples::{append_to, event};
 use bytes::Bytes;
 use model::{
-    Absent, Command, EntryClock, ExpireEvents, Index, Key, Outcome, Position, SlotRange, StreamName, Term,
-    Value, Wall,
+    Absent, Command, Elapsed, Entry, EntryClock, Expected, ExpireEvents, Identity, Index, Key, Outcome,
+    Position, PutSettings, Settings, SlotRange, StreamName, Term, Value, Wall,
 };
 use node::{
     DiskSpace, Engine, EngineError, EntryId, EntryResult, Input, Mono, Node, NodeOptions, Now, Output,
     Polled, Request, Unavailable,
 };
+use shard::{Shard, ShardOptions};
 use std::collections::{BTreeMap, VecDeque};
+
+const NOW: Now = Now { wall: Wall(1_000), mono: Mono(0) };
 
 /// An engine whose reports are given by the test as messages.
 #[derive(Debug, Default)]
@@ -18,6 +22,8 @@ struct Script {
     state: BTreeMap<Key, Value>,
     reports: VecDeque<Polled>,
     proposed: u64,
+    /// How many commands each proposed entry has.
+    commands: Vec<usize>,
     /// Whether it drops what is proposed.
     drops: bool,
 }
@@ -53,13 +59,14 @@ impl Engine for Script {
         true
     }
 
-    fn propose(&mut self, _: Bytes) -> Result<Option<EntryId>, EngineError> {
+    fn propose(&mut self, entry: Bytes) -> Result<Option<EntryId>, EngineError> {
         self.proposed += 1;
+        self.commands.push(format::entry::decode(&entry).map_err(EngineError::new)?.commands.len());
         Ok((!self.drops).then_some(id(self.proposed, 1)))
     }
 
     fn complete(&mut self, (): ()) -> Result<(), EngineError> {
-        Ok(())
+        Err(EngineError::new("the script ends"))
     }
 
     fn receive(&mut self, report: Polled) -> Result<(), EngineError> {
@@ -109,7 +116,7 @@ impl Bench {
     /// The results of requests that come out.
     fn step(&mut self, input: Input<(), Polled, Numbers>) -> Vec<(u64, Result<Outcome, Unavailable>)> {
         let mut out = Vec::new();
-        self.0.step(Now { wall: Wall(1_000), mono: Mono(0) }, input, &mut out);
+        self.0.step(NOW, input, &mut out);
         let results = out.into_iter().filter_map(|output| match output {
             Output::Outcome { reply, result } => Some((reply, result)),
             Output::Halt(error) => panic!("{error}"),
@@ -173,7 +180,7 @@ fn a_dropped_proposal_changes_nothing_and_does_not_stop_the_node() {
     let mut bench = Bench::leading();
     bench.step(Input::Tick);
     assert_eq!(bench.request(1), [(1, Err(Unavailable::NotReady))]);
-    assert_eq!(bench.0.figures(Now { wall: Wall(1_000), mono: Mono(0) }).waiting_bytes, 0);
+    assert_eq!(bench.0.figures(NOW).waiting_bytes, 0);
     assert_eq!(bench.request(2), [(2, Err(Unavailable::NotReady))]);
 }
 
@@ -188,4 +195,55 @@ fn entries_that_settle_after_the_lead_was_lost_answer_nobody() {
     bench.step(Input::Message(Polled::Leading { clock, last: Position::ZERO, replayed_entries: 0 }));
     assert_eq!(bench.request(5), []);
     assert_eq!(bench.settled(id(4, 1), durable()), [done(5)]);
+}
+
+/// A state in which an event is older than its stream keeps events.
+fn with_old_event() -> BTreeMap<Key, Value> {
+    let mut state = BTreeMap::new();
+    let mut shard = Shard::new(ShardOptions::default());
+    let stream = || StreamName::new("s").unwrap();
+    let settings = Settings { max_age_ms: Some(1), ..Settings::default() };
+    let commands = vec![
+        Command::PutSettings(PutSettings { stream: stream(), settings }),
+        append_to(stream(), Expected::Any, event(Identity::Server)),
+    ];
+    let entry = Entry { behaviour: shard::BEHAVIOUR, wall: Wall(1), elapsed: Elapsed(0), commands };
+    shard.apply(&entry, &state).unwrap().writes.change(&mut state);
+    state
+}
+
+#[test]
+fn what_is_due_is_proposed_again_if_the_entry_that_held_it_is_lost() {
+    for lost in [EntryResult::Fenced, EntryResult::TooLarge, EntryResult::Unknown] {
+        let engine = Script { state: with_old_event(), ..Script::default() };
+        let mut bench = Bench(Node::new(NodeOptions::default(), engine));
+        bench.step(Input::Start);
+        assert_eq!(bench.0.engine().commands, [1], "the event expires");
+        bench.step(Input::Continue);
+        assert_eq!(bench.0.engine().commands, [1], "it is on its way");
+        let what = format!("after {lost:?}");
+        bench.settled(id(1, 1), lost);
+        bench.0.step(Now { mono: Mono(1), ..NOW }, Input::TimerDue, &mut Vec::new());
+        assert_eq!(bench.0.engine().commands, [1, 1], "{what}");
+    }
+}
+
+#[test]
+fn when_the_engine_fails_whoever_waits_is_told_before_the_node_halts() {
+    let mut bench = Bench::waiting();
+    let request = Request::Wait { key: vec![1], reply: 4 };
+    bench.step(Input::Requests(vec![request]));
+    let mut out = Vec::new();
+    bench.0.step(NOW, Input::Completion(()), &mut out);
+    let told: Vec<_> = out
+        .iter()
+        .map(|output| match output {
+            Output::Outcome { reply, result: Err(why) } => format!("{reply} {why:?}"),
+            Output::Woken { reply, result: Err(why) } => format!("{reply} woken {why:?}"),
+            Output::Halt(_) => "halt".to_owned(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, ["1 Lost", "2 Lost", "3 Lost", "4 woken Stopping", "halt"]);
+    assert_eq!(bench.request(5), [], "it has halted");
 }

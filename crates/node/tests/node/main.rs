@@ -7,6 +7,7 @@
 //! | `claims` | claims that wait |
 //! | `own_commands` | the commands that a node proposes on its own |
 //! | `pressure` | a state whose disk work lags |
+//! | `sizes` | the estimated sizes of commands |
 //! | `two_groups` | two groups in one node |
 //! | `replicas` | a node whose two peers are played by the test |
 //! | `engine` | what each report of an engine means |
@@ -23,5 +24,6 @@ mod own_commands;
 mod pressure;
 mod replicas;
 mod samples;
+mod sizes;
 mod step;
 mod two_groups;

@@ -1,12 +1,14 @@
-//! A state whose disk work lags behind stops new entries, until that work has ended.
+//! A state whose disk work lags behind stops new entries, and a replay, until that work has ended.
 
 use crate::empty_log::EmptyLog;
 use crate::numbers::Numbers;
-use consensus::{Message, Ticket};
+use consensus::{LogEntry, LogView, LogViewError, Message, Ticket};
+use format::frame::{EntryKind, HardState};
+use format::terms::Terms;
 use model::view::Visit;
 use model::{
-    Command, DeleteStream, Expected, KeyRange, Order, Outcome, StreamName, Value, View, ViewError, Wall,
-    WriteSet,
+    Command, DeleteStream, Elapsed, EntryClock, Expected, Index, KeyRange, Order, Outcome, StreamName, Term,
+    Value, View, ViewError, Wall, WriteSet,
 };
 use node::{
     Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo,
@@ -15,8 +17,9 @@ use node::{
 use shard::{Shard, ShardOptions};
 use std::cell::Cell;
 use std::rc::Rc;
+use storage::log::RecoveredGroup;
 use storage::memory_state::{MemoryCompactor, MemoryFlush, MemoryReader, MemoryState, MemoryStateDisk};
-use storage::state::{Pressure, Progress, State, StateError, StateFigures};
+use storage::state::{FlushJob as _, Pressure, Progress, State, StateError, StateFigures};
 
 /// A state in memory under a pressure that the test sets.
 #[derive(Debug)]
@@ -111,4 +114,59 @@ fn no_entry_is_proposed_while_the_states_disk_work_lags_and_the_requests_wait() 
     pressure.set(Pressure::None);
     let (tickets, _) = step(&mut node, Input::Continue);
     assert_eq!(step(&mut node, Input::Completion(RaftCompletion::LogSynced(tickets[0]))).1, [7]);
+}
+
+/// A log that holds entries from an earlier start.
+#[derive(Debug)]
+struct Logged(Vec<LogEntry>);
+
+impl LogView for Logged {
+    fn entries(&self, from: Index, _: usize) -> Result<Vec<LogEntry>, LogViewError> {
+        Ok(self.0.iter().filter(|entry| entry.index >= from).cloned().collect())
+    }
+}
+
+/// A node that has five entries to replay, the first of which is entry 2, and begins a flush after each.
+fn replaying(pressure: &Rc<Cell<Pressure>>) -> Node<RaftEngine<Pressed, Logged>, Numbers> {
+    let clock = EntryClock { wall: Wall(1), elapsed: Elapsed(1) };
+    let stream = StreamName::new("a").unwrap();
+    let mut data = Vec::new();
+    let delete = Command::DeleteStream(DeleteStream { stream, expected: Expected::Any });
+    format::entry::encode(shard::BEHAVIOUR, clock, &[delete], &mut data);
+    let entry = |index| LogEntry {
+        index: Index(index),
+        term: Term(1),
+        kind: EntryKind::Normal,
+        data: data.clone().into(),
+    };
+    let (first, last) = (Index(2), Index(6));
+    let mut terms = Terms::default();
+    terms.set(first, Term(1));
+    let hard_state = HardState { term: Term(1), vote: 1, commit: last };
+    let recovered = RecoveredGroup { hard_state, first, last, terms };
+    let log = Logged((first.0..=last.0).map(entry).collect());
+    let state = Pressed { state: MemoryState::open(&MemoryStateDisk::new()), pressure: Rc::clone(pressure) };
+    let options = RaftEngineOptions { flush_log_bytes: 1, ..RaftEngineOptions::default() };
+    let shard = Shard::new(ShardOptions::default());
+    Node::new(NodeOptions::default(), RaftEngine::open(options, log, Some(&recovered), shard, state).unwrap())
+}
+
+#[test]
+fn a_replay_waits_for_a_flush_only_while_one_is_under_way_and_the_states_disk_work_lags() {
+    for (level, applied) in [(Pressure::None, vec![6, 6]), (Pressure::Stop, vec![2, 3])] {
+        let pressure = Rc::new(Cell::new(level));
+        let mut node = replaying(&pressure);
+        let mut input = Input::Start;
+        for applied in applied {
+            let mut out = Vec::new();
+            node.step(Now { wall: Wall(1_000), mono: Mono(0) }, input, &mut out);
+            assert_eq!(node.engine().replay(), (Index(applied), Index(6)), "{level:?}");
+            let flush = out.into_iter().find_map(|output| match output {
+                Output::Io(RaftIo::Flush { flush }) => Some(flush),
+                _ => None,
+            });
+            let progress = flush.expect("a flush").run().unwrap();
+            input = Input::Completion(RaftCompletion::Flushed(progress));
+        }
+    }
 }

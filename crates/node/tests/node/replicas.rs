@@ -218,6 +218,18 @@ fn other_append(previous: (u64, u64), entries: Vec<LogEntry>, commit: u64) -> Me
 }
 
 #[test]
+fn only_a_replica_among_several_needs_ticks() {
+    for (founders, tick_ms) in [(vec![1], None), (vec![1, 2, 3], Some(100))] {
+        let founders = Membership::of_voters(founders);
+        let options = RaftEngineOptions { founders, ..RaftEngineOptions::default() };
+        let state = MemoryState::open(&MemoryStateDisk::new());
+        let shard = Shard::new(ShardOptions::default());
+        let engine = RaftEngine::open(options, Log::default(), None, shard, state).unwrap();
+        assert_eq!(engine.tick_ms(), tick_ms);
+    }
+}
+
+#[test]
 fn an_outcome_is_sent_once_a_second_replica_has_the_entry() {
     let mut replica = Replica::leading();
     replica.append(1, "a");

@@ -6,10 +6,14 @@ use crate::samples::append;
 use consensus::{Message, Ticket};
 use format::frame::{EntryKind, decode_groups};
 use model::{
-    CatchUp, Command, Cursor, Enqueue, Fingerprint, NewTask, Outcome, Overlap, Position, PutSchedule,
-    PutSettings, QueueName, React, ReactionName, ScheduleDefinition, ScheduleName, ScheduleRules, Settings,
-    Slot, StreamName, TaskOptions, Timing, Wall, limits,
+    AcquireLease, Action, CatchUp, Claim, Command, Cursor, Enqueue, Failure, Fingerprint, Index, LeaseName,
+    NewTask, Outcome, Overlap, Position, PutReaction, PutSchedule, PutSettings, QueueName, React,
+    ReactionKey, ReactionName, ReactionPayload, ReactionSettings, ScheduleDefinition, ScheduleName,
+    ScheduleRules, Settings, Settle, Settlement, Slot, StreamName, TaskOptions, TaskRef, Timing, Wall,
+    limits,
 };
+use node::batch::SizedCommand;
+use node::clock::Standstill;
 use node::{
     AskedTime, ClosedTime, DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion,
     RaftEngine, RaftEngineOptions, RaftIo, Request, Unavailable,
@@ -179,6 +183,15 @@ fn requests_beyond_the_bound_of_waiting_bytes_are_busy_until_outcomes_free_some(
 }
 
 #[test]
+fn a_request_that_just_fits_within_the_bound_of_waiting_bytes_is_admitted() {
+    let bytes = SizedCommand::new(append("a")).bytes();
+    for (waiting_bytes_max, then) in [(bytes, "write log"), (bytes - 1, "1 Busy")] {
+        let mut bench = Bench::ready(NodeOptions { waiting_bytes_max, ..NodeOptions::default() });
+        assert_eq!(kinds(&bench.submit(1, append("a"))), [then]);
+    }
+}
+
+#[test]
 fn nothing_is_proposed_while_the_states_disk_work_lags_too_far_behind() {
     let mut bench = Bench::ready(NodeOptions::default());
     bench.disk.set_pressure(Pressure::Stop);
@@ -220,6 +233,34 @@ fn a_time_is_closed_by_an_entry_above_it_and_then_stays_closed() {
 }
 
 #[test]
+fn the_millisecond_of_the_last_event_is_closed_only_by_another_entry() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let out = bench.submit(1, append("a"));
+    bench.synced(ticket(&out));
+    let out = bench.close_time(2, bench.now.wall);
+    assert_eq!(kinds(&out), ["write log"], "the next event may be of the same millisecond");
+    assert_eq!(kinds(&bench.synced(ticket(&out))), ["2 time closed", "visible"]);
+}
+
+#[test]
+fn elapsed_passes_on_an_idle_node_and_stands_still_while_an_entry_waits_for_its_disk() {
+    let standstill = Standstill { grace_ms: 0, stall_ms: 2_000 };
+    let mut bench = Bench::ready(NodeOptions { standstill, ..NodeOptions::default() });
+    let pass = |bench: &mut Bench| {
+        for _ in 0..10 {
+            bench.now.mono.0 += 1_000;
+            bench.step(Input::Continue);
+        }
+        bench.node.figures(bench.now).elapsed.0
+    };
+    assert_eq!(pass(&mut bench), 10_000);
+    let out = bench.submit(1, append("a"));
+    assert_eq!(pass(&mut bench), 12_000);
+    bench.synced(ticket(&out));
+    assert_eq!(pass(&mut bench), 22_000);
+}
+
+#[test]
 fn while_the_disk_does_not_respond_requests_are_rejected_at_once_and_the_entry_in_flight_waits_for_its_outcome()
  {
     let mut bench = Bench::ready(NodeOptions::default());
@@ -239,8 +280,8 @@ fn while_the_disk_does_not_respond_requests_are_rejected_at_once_and_the_entry_i
     assert_eq!(kinds(&bench.synced(ticket(&out))), ["append bodies", "5 appended", "visible"]);
 }
 
-/// The ticks in the entries that are to be written, each with the wall of its entry.
-fn ticks(out: &[Out]) -> Vec<(Wall, Wall)> {
+/// The entries that are to be written: the wall of each, and the ticks of the schedules that it advances.
+fn entries_to_write(out: &[Out]) -> Vec<(Wall, Vec<Option<Wall>>)> {
     let mut found = Vec::new();
     for output in out {
         let Output::Io(RaftIo::WriteLog { records, .. }) = output else { continue };
@@ -250,17 +291,34 @@ fn ticks(out: &[Out]) -> Vec<(Wall, Wall)> {
                 continue;
             }
             let entry = format::entry::decode(logged.bytes).unwrap();
-            found.extend(entry.commands.iter().filter_map(|command| match command {
-                Command::AdvanceSchedule(advance) => Some((advance.step.as_ref()?.tick?, entry.wall)),
+            let ticks = entry.commands.iter().filter_map(|command| match command {
+                Command::AdvanceSchedule(advance) => Some(advance.step.as_ref()?.tick),
                 _ => None,
-            }));
+            });
+            found.push((entry.wall, ticks.collect()));
         }
     }
     found
 }
 
+/// A task with this much in its envelope.
+fn task(bytes: usize) -> NewTask<'static> {
+    NewTask {
+        id: None,
+        fingerprint: Fingerprint(1),
+        task_type: Cow::Borrowed("t"),
+        run_after: None,
+        priority: limits::PRIORITY_DEFAULT,
+        key: None,
+        claim_ms: None,
+        retry: None,
+        envelope: Cow::Owned(format!("\"type\":\"t\",\"data\":\"{}\"", "x".repeat(bytes)).into_bytes()),
+        options: TaskOptions::default(),
+    }
+}
+
 /// A schedule with a tick each second. One that is later than a second is missed, and the last missed one is made up for.
-fn each_second() -> Command<'static> {
+fn each_second(name: String, bytes: usize) -> Command<'static> {
     let rules = ScheduleRules {
         timing: Timing::Every(1_000),
         start: None,
@@ -273,20 +331,8 @@ fn each_second() -> Command<'static> {
         overlap: Overlap::Allow,
         pause_on_failure: false,
     };
-    let task = NewTask {
-        id: None,
-        fingerprint: Fingerprint(1),
-        task_type: Cow::Borrowed("t"),
-        run_after: None,
-        priority: limits::PRIORITY_DEFAULT,
-        key: None,
-        claim_ms: None,
-        retry: None,
-        envelope: Cow::Borrowed(b"\"type\":\"t\""),
-        options: TaskOptions::default(),
-    };
-    let enqueue = Enqueue { keyed: None, queue: QueueName::new("q").unwrap(), tasks: vec![task] };
-    let schedule = ScheduleName::new("each-second").unwrap();
+    let enqueue = Enqueue { keyed: None, queue: QueueName::new("q").unwrap(), tasks: vec![task(bytes)] };
+    let schedule = ScheduleName::new(name).unwrap();
     let definition = Box::new(ScheduleDefinition { rules, enqueue });
     Command::PutSchedule(PutSchedule { schedule, definition })
 }
@@ -296,7 +342,7 @@ fn a_tick_is_chosen_by_the_time_of_its_entry_also_when_the_clock_was_set_back_af
 {
     let mut bench = Bench::ready(NodeOptions::default());
     let zero = bench.now.wall;
-    let out = bench.submit(1, each_second());
+    let out = bench.submit(1, each_second("each-second".to_owned(), 10));
     bench.synced(ticket(&out));
     // An idle node proposes an entry of its own, with the first tick.
     bench.now.mono.0 += 1_000;
@@ -308,7 +354,7 @@ fn a_tick_is_chosen_by_the_time_of_its_entry_also_when_the_clock_was_set_back_af
     bench.now.wall = Wall(zero.0 + 2_500);
     let out = bench.synced(ticket(&in_flight));
     // Of the ticks at 1 s to 60 s, the one at 59 s was the last to be late.
-    assert_eq!(ticks(&out), [(Wall(zero.0 + 59_000), Wall(zero.0 + 60_501))]);
+    assert_eq!(entries_to_write(&out), [(Wall(zero.0 + 60_501), vec![Some(Wall(zero.0 + 59_000))])]);
 }
 
 /// The time that the one request of a step had closed, in milliseconds after `zero`.
@@ -367,10 +413,12 @@ fn a_stop_sends_the_waiting_outcomes_then_flushes_then_reports_it() {
     assert_eq!(kinds(&out), ["write log", "append bodies", "1 appended", "visible"]);
     let mut out = bench.synced(ticket(&out));
     assert_eq!(kinds(&out), ["append bodies", "2 appended", "visible", "flush"]);
+    assert_eq!(kinds(&bench.step(Input::Stop)), [""; 0], "it is stopping already");
     let Some(Output::Io(RaftIo::Flush { flush, .. })) = out.pop() else { panic!("{out:?}") };
     let progress = flush.run().unwrap();
     let out = bench.step(Input::Completion(RaftCompletion::Flushed(progress)));
     assert_eq!(kinds(&out), ["purge log", "stopped"]);
+    assert_eq!(kinds(&bench.step(Input::Stop)), [""; 0], "nothing follows");
 }
 
 #[test]
@@ -490,4 +538,136 @@ fn a_node_that_cannot_write_drops_what_reactions_have_to_do() {
     assert_eq!(kinds(&bench.step(Input::DiskStalled { why: "it hangs".into() })), [""; 0]);
     assert_eq!(kinds(&bench.step(react(0))), ["reacted"]);
     assert_eq!(bench.node.figures(bench.now).waiting_bytes, 0);
+}
+
+#[test]
+fn only_a_change_of_the_reactions_says_that_they_have_changed() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let settings = ReactionSettings {
+        prefix: "s-".into(),
+        types: Vec::new(),
+        queue: QueueName::new("q").unwrap(),
+        task_type: "t".into(),
+        key: ReactionKey::None,
+        priority: limits::PRIORITY_DEFAULT,
+        payload: ReactionPayload::Event,
+        paused: false,
+    };
+    let reaction = ReactionName::new("r").unwrap();
+    let put = Command::PutReaction(PutReaction { reaction, settings, from: None });
+    for (command, changed) in [(append("a"), 0), (acquire("l", 1_000), 0), (put, 1)] {
+        let out = bench.submit(1, command);
+        let out = kinds(&bench.synced(ticket(&out)));
+        let said = out.iter().filter(|kind| *kind == "reactions changed").count();
+        assert_eq!(said, changed, "{out:?}");
+    }
+}
+
+#[test]
+fn dead_letters_are_counted_in_the_entry_that_makes_them() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let queue = || QueueName::new("q").unwrap();
+    let out =
+        bench.submit(1, Command::Enqueue(Enqueue { keyed: None, queue: queue(), tasks: vec![task(10)] }));
+    bench.synced(ticket(&out));
+    let claim = Claim {
+        queue: queue(),
+        worker: "w".into(),
+        types: Vec::new(),
+        tasks_max: 1,
+        claim_ms: None,
+        request: None,
+    };
+    let out = bench.submit(2, Command::Claim(claim));
+    let out = bench.synced(ticket(&out));
+    let claimed = out.iter().find_map(|output| match output {
+        Output::Outcome { result: Ok(Outcome::Claimed(claimed)), .. } => claimed.tasks.first(),
+        _ => None,
+    });
+    let claimed = claimed.expect("a task");
+    let failure = Failure { class: "E".into(), detail: b"".into(), retryable: false, delay_ms: None };
+    let task = TaskRef::Server(claimed.position);
+    let settlement = Settlement { task, token: claimed.token, action: Action::Fail(failure) };
+    let out = bench.submit(3, Command::Settle(Settle { queue: queue(), settlements: vec![settlement] }));
+    let out = kinds(&bench.synced(ticket(&out)));
+    assert!(out.contains(&"1 dead".to_owned()), "{out:?}");
+}
+
+/// Up to where the log is to be purged.
+fn purged(out: &[Out]) -> Option<Index> {
+    out.iter().find_map(|output| match output {
+        Output::Io(RaftIo::PurgeLog { through, .. }) => Some(*through),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_log_is_kept_until_an_archive_has_it() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    // The first entry of the term is entry 2.
+    for (reply, text) in [(3, "a"), (4, "bb"), (5, "ccc")] {
+        let out = bench.submit(reply, append(text));
+        bench.synced(ticket(&out));
+    }
+    assert_eq!(purged(&bench.step(Input::Archived(Some(Index(3))))), None, "nothing is flushed yet");
+    let mut out = bench.step(Input::FlushSoon);
+    let Some(Output::Io(RaftIo::Flush { flush })) = out.pop() else { panic!("{out:?}") };
+    let out = bench.step(Input::Completion(RaftCompletion::Flushed(flush.run().unwrap())));
+    assert_eq!(purged(&out), Some(Index(3)));
+    for (archived, purges) in [(Some(4), None), (Some(5), Some(5)), (Some(6), None), (None, None)] {
+        let out = bench.step(Input::Archived(archived.map(Index)));
+        assert_eq!(purged(&out), purges.map(Index), "{archived:?}");
+    }
+}
+
+fn acquire(lease: &'static str, ttl_ms: u64) -> Command<'static> {
+    Command::AcquireLease(AcquireLease {
+        lease: LeaseName::new(lease).unwrap(),
+        holder: "h".into(),
+        ttl_ms,
+        hold_off_ms: 0,
+        permits: 1,
+        wait_ms: 0,
+    })
+}
+
+#[test]
+fn the_node_wakes_for_the_first_lease_that_ends_and_asks_for_that_only_once() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let grace_ms = Standstill::default().grace_ms;
+    for (lease, ttl_ms, wake_ms) in
+        [("a", 30_000, Some(30_000)), ("b", 10_000, Some(10_000)), ("c", 20_000, None)]
+    {
+        let out = bench.submit(1, acquire(lease, ttl_ms));
+        let out = bench.synced(ticket(&out));
+        let wait = out.iter().find_map(|output| match output {
+            Output::Wait(at) => *at,
+            _ => None,
+        });
+        // One more, so that the time has certainly passed.
+        assert_eq!(wait, wake_ms.map(|ms: u64| Mono(grace_ms + ms + 1)), "{lease}");
+        assert_eq!(kinds(&bench.step(Input::Continue)), [""; 0], "{lease}");
+    }
+}
+
+#[test]
+fn an_entry_advances_a_bounded_number_of_schedules() {
+    let many = limits::ENTRY_OWN_SCHEDULES_MAX;
+    let third = limits::ENTRY_OWN_SCHEDULES_BYTES_MAX / 3;
+    for (schedules, bytes, entries) in [(2 * many + 1, 10, vec![many, many, 1]), (5, third, vec![3, 2])] {
+        let mut bench = Bench::ready(NodeOptions::default());
+        for number in 0..schedules {
+            let out = bench.submit(1, each_second(format!("each-second-{number}"), bytes));
+            bench.synced(ticket(&out));
+        }
+        bench.now = Now { wall: Wall(bench.now.wall.0 + 1_500), mono: Mono(1_500) };
+        let mut out = bench.step(Input::TimerDue);
+        let mut advanced = Vec::new();
+        while kinds(&out).contains(&"write log".to_owned()) {
+            advanced.extend(entries_to_write(&out).iter().map(|(_, ticks)| ticks.len()));
+            out = bench.synced(ticket(&out));
+        }
+        // What is left of those that were put last may follow.
+        assert_eq!(advanced[..entries.len()], entries, "{schedules} schedules with {bytes} bytes each");
+    }
 }
