@@ -66,7 +66,7 @@ fn without_the_state_every_event_is_saved_and_that_removed_ones_may_be_among_the
     let node = Node::start_with(&data, SMALL);
     node.run_with_input(&["import", "-"], &lines(0, 30_000)).ok();
     let all = ids(&events(&node, &[]));
-    node.kill();
+    assert!(node.stop().success());
     std::fs::remove_dir_all(data.join("state")).unwrap();
     std::fs::remove_dir_all(data.join("log")).unwrap();
     let ran = offline(&["salvage", "--data", text(&data)]);

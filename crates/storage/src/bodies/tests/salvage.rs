@@ -2,6 +2,7 @@
 
 use super::damage::written;
 use super::*;
+use crate::bodies::segment::RECORDS_AT;
 use crate::bodies::{Salvage, Salvaged, Unreadable};
 use crate::disk::DiskFile;
 use crate::memory_disk::MemoryDisk;
@@ -89,13 +90,24 @@ fn a_segment_that_is_missing_or_of_another_store_costs_its_own_events_only() {
 fn what_follows_a_hole_of_zeros_is_salvaged_and_the_hole_is_told() {
     let (disk, _) = written();
     let name = &segments(&disk)[1];
-    let (from, until) = (1_500_u64, 2_500_u64);
-    disk.open(name).and_then(|file| file.write_at(&vec![0; (until - from) as usize], from)).expect("written");
-    let (found, unreadable) = salvage(&disk);
-    let [part] = &unreadable[..] else { panic!("{unreadable:?}") };
-    assert!(part.file == *name && part.bytes.start <= from && part.bytes.end >= until, "{part:?}");
-    assert!(part.bytes.end - part.bytes.start < 2_000, "no more than the events that it touches: {part:?}");
-    assert!((50..60).contains(&found.len()), "{found:?}");
+    let file = disk.open(name).expect("opened");
+    let mut bytes = vec![0; 4_000];
+    file.read_at(&mut bytes, 0).expect("read");
+    let length = |at: u64| body::peek(&bytes[at as usize..]).expect("a record").len as u64;
+    let second = RECORDS_AT + length(RECORDS_AT);
+    let third = second + length(second);
+    // Within events, and one whole event.
+    for (hole, lost) in [(1_500..2_500, 2..10), (second..third, 1..2)] {
+        let disk = disk.restart();
+        let zeros = vec![0; (hole.end - hole.start) as usize];
+        disk.open(name).and_then(|file| file.write_at(&zeros, hole.start)).expect("written");
+        let (found, unreadable) = salvage(&disk);
+        assert!(lost.contains(&(60 - found.len())), "{hole:?}: {found:?}");
+        let [part] = &unreadable[..] else { panic!("{hole:?}: {unreadable:?}") };
+        let (from, until) = (part.bytes.start, part.bytes.end);
+        assert!(part.file == *name && from <= hole.start && until >= hole.end, "{hole:?}: {part:?}");
+        assert!(until - from < 2_000, "no more than the events that it touches: {hole:?}: {part:?}");
+    }
 }
 
 #[test]
