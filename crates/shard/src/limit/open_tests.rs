@@ -5,6 +5,7 @@ use crate::query;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use format::row::{LimitKeys, LimitListRow};
 use model::{
     AdvanceLimits, Command, Elapsed, LimitName, LimitSettings, PutLimit, QueueName, gate_slot, limits,
 };
@@ -182,6 +183,27 @@ fn who_stops_waiting_in_the_middle_holds_back_no_one_before_it() {
     script.run("add q a host x; add q b host y; add q c host z; claim q 9; cancel b");
     assert_eq!(script.run("done run; claim q 9"), "a");
     assert_eq!(script.run("done a; claim q 9"), "c");
+}
+
+#[test]
+fn a_list_begins_at_the_first_that_waits_so_that_those_gone_are_not_passed_over() {
+    let mut script = Script::default();
+    script.run("limit api 1; set q api db:payload.host; add q t0; claim q 1");
+    for at in 1..9 {
+        script.run(&format!("add q t{at} host h{at}"));
+    }
+    script.run("claim q 9; cancel t3; cancel t4; cancel t6");
+    let mut before = 0;
+    for (task, from) in [(1, 1), (2, 2), (5, 5), (7, 7)] {
+        assert_eq!(script.run(&format!("done t{before}; claim q 9")), format!("t{task}"));
+        before = task;
+        let rows = script.store.rows.iter();
+        let lists: Vec<u64> = rows
+            .filter(|(key, _)| LimitKeys::parse_list(key).is_ok())
+            .map(|(_, value)| LimitListRow::decode(value).unwrap().from)
+            .collect();
+        assert_eq!(lists, [from], "when t{task} has gone on");
+    }
 }
 
 #[test]
