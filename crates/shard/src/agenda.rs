@@ -546,6 +546,7 @@ impl<T: Copy + Ord> Points<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit;
     use crate::testing::{Store, name};
     use alloc::format;
     use alloc::string::ToString;
@@ -671,5 +672,49 @@ mod tests {
             }
         }
         assert_eq!(streams.len(), all);
+    }
+    #[test]
+    fn what_one_entry_does_is_bounded_however_much_is_due() {
+        let store = busy(200);
+        let mut limited = limit::tests::Script::default();
+        for at in 0..20 {
+            limited.run(&format!("set q{at} api{at}; add q{at} a{at}; add q{at} b{at}; claim q{at} 2"));
+            limited.run(&format!("throttle a{at} api{at} 50"));
+        }
+        limited.store.run("wait 90000000");
+        let mut commands = due(&mut store.agenda.clone(), &store);
+        commands.extend(due(&mut limited.store.agenda.clone(), &limited.store));
+        let mut sums = BTreeMap::new();
+        for command in commands {
+            let (of, at_most) = match command {
+                Command::CleanUp(CleanUp { rows_max, .. }) => ("rows to clean up", rows_max),
+                Command::ExpireRecords(ExpireRecords { rows_max, .. }) => ("records", rows_max),
+                Command::ExpireLeases(ExpireLeases { leases_max, .. }) => ("leases", leases_max),
+                Command::ExpireExecutions(ExpireExecutions { executions_max, .. }) => {
+                    ("keys", executions_max)
+                }
+                Command::AdvanceTasks(AdvanceTasks { tasks_max, .. }) => ("tasks", tasks_max),
+                Command::AdvanceLimits(AdvanceLimits { keys_max, .. }) => ("limits", keys_max),
+                _ => continue,
+            };
+            *sums.entry(of).or_insert(0) += at_most as usize;
+        }
+        let bounds = [
+            ("keys", limits::ENTRY_OWN_EXECUTIONS_MAX),
+            ("leases", limits::ENTRY_OWN_LEASES_MAX),
+            ("limits", limits::ADVANCE_LIMITS_MAX),
+            ("records", limits::ENTRY_OWN_ROWS_MAX),
+            ("rows to clean up", limits::ENTRY_OWN_ROWS_MAX),
+            ("tasks", limits::ADVANCE_TASKS_MAX),
+        ];
+        assert_eq!(sums, bounds.into());
+    }
+
+    #[test]
+    fn a_key_that_was_completed_before_its_time_was_over_proposes_nothing() {
+        let mut store = Store::default();
+        store.run("begin pay by a ttl 1000; complete pay with 201; wait 1000");
+        assert!(store.agenda.next().are_due(store.entry_clock()));
+        assert_eq!(store.due(), None);
     }
 }

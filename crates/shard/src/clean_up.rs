@@ -201,4 +201,21 @@ mod tests {
         assert_eq!(store.rows_of_events(), 2);
         assert_eq!(store.timers().clean_up, None);
     }
+    #[test]
+    fn the_streams_of_one_step_share_its_rows() {
+        let mut store = Store::default();
+        store.run("append a{t} 1 2; append b{t} 1 2 3 4 5 6; delete a{t}; delete b{t}");
+        assert_eq!((store.run("clean {t} 9").as_str(), store.rows_of_events()), ("more", 16 - 8));
+    }
+
+    #[test]
+    fn a_stream_that_is_not_finished_goes_behind_one_that_was_queued_before() {
+        let mut store = Store::default();
+        store.run("append a{t} 1 2 3; append b{t} _ _ _; delete a{t}; wait 1; delete b{t}");
+        // An event of `a` has two rows, and one of `b` has one.
+        for left in [9 - 2, 9 - 2 - 1, 9 - 4 - 1, 9 - 4 - 2] {
+            store.run("wait 1; clean {t} 2");
+            assert_eq!(store.rows_of_events(), left);
+        }
+    }
 }

@@ -161,6 +161,7 @@ impl Heads {
         self.young.insert(hash, cached);
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
@@ -188,6 +189,7 @@ mod tests {
             assert_eq!(heads.get(&Stream::new(&used)), Some(head(7)));
             assert!(heads.len() <= 101);
         }
+        assert!(heads.len() >= 50);
     }
 
     #[test]

@@ -123,12 +123,6 @@ impl Shard {
         effects.extend((died > 0).then_some(Effect::TasksDied { tasks: died }));
         Ok(Applied { outcomes, bodies, last, writes, effects })
     }
-
-    /// How many streams' heads are in memory, for metrics.
-    #[must_use]
-    pub fn heads(&self) -> usize {
-        self.heads.len()
-    }
 }
 
 /// The bytes that a command's bodies take if all its events are appended.
@@ -295,5 +289,35 @@ fn clock_of(timer: &Timer) -> Option<mem::Discriminant<TaskDue>> {
         | Timer::Executions(_)
         | Timer::Limits(_)
         | Timer::Schedules(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn only_tasks_that_have_become_ready_and_stayed_so_are_announced() {
+        let change = |queue: &str, task_type: &str, tasks| ReadyChange {
+            queue: queue.to_string(),
+            task_type: task_type.to_string(),
+            tasks,
+        };
+        let changes = [
+            change("q", "more", 2),
+            change("q", "same", 1),
+            change("r", "more", 5),
+            change("q", "more", 3),
+            change("q", "less", -1),
+            change("q", "same", -1),
+            change("r", "more", -4),
+        ];
+        let ready = |queue, tasks| Effect::TasksReady {
+            queue: QueueName::new(queue).unwrap(),
+            task_type: "more".to_string(),
+            tasks,
+        };
+        assert_eq!(ready_effects(changes.into()), [ready("q", 5), ready("r", 1)]);
     }
 }

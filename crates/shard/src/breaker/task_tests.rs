@@ -8,8 +8,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use model::{
-    BreakerForced, BreakerName, BreakerPermit, BreakerRecord, CallOutcome, Command, ControlBreaker, Outcome,
-    PutBreaker, RecordBreaker,
+    AskBreaker, BreakerForced, BreakerName, BreakerPermit, BreakerRecord, CallOutcome, Command,
+    ControlBreaker, Outcome, PutBreaker, RecordBreaker,
 };
 
 /// Runs lines, and returns the outcome of the last one.
@@ -35,6 +35,8 @@ fn breaker(script: &mut Script, line: &str) -> String {
         ["open"] => control(BreakerForced::Open),
         ["close"] => control(BreakerForced::Closed),
         ["auto"] => control(BreakerForced::No),
+        // A caller elsewhere gets a probe, and is never heard of again.
+        ["ask"] => Command::AskBreaker(AskBreaker { breaker: name, random: 0 }),
         // A call that was admitted elsewhere has failed.
         ["failed"] => {
             let view = query::breaker(&script.store.rows, &name, script.store.elapsed).unwrap();
@@ -157,4 +159,45 @@ fn a_queue_without_a_breaker_reads_and_writes_nothing_for_it() {
     let mut script = Script::default();
     run(&mut script, "set q; add q a; claim q 1; done a");
     assert!(script.store.rows.keys().all(|key| !matches!(key[6], 30 | 48 | 49)));
+}
+
+#[test]
+fn no_more_probes_begin_than_the_breaker_still_asks_for() {
+    // `b` has succeeded, and `c` has said nothing.
+    let one = "set q breaker=x; breaker x put row=1 open=100 probes=2 at-once=2; add q a; claim q 1; bug a; \
+         add q b; add q c; add q d; tick 100; claim q 9; done b; return c";
+    check(&[
+        (one, "claim q 9", "c"),
+        // Fewer are asked for than have ended. Nothing would decide, so it begins again.
+        (&format!("{one}; breaker x put row=1 open=100 probes=1"), "claim q 9", "c"),
+    ]);
+    // Each task has limits of its own. As many go on as probes may begin, and `c` is ready as well.
+    let mut script = Script::default();
+    run(
+        &mut script,
+        "set q breaker=x db:payload.host; breaker x put row=1 open=100 probes=2 at-once=2; add q a; claim q 1; bug a",
+    );
+    run(&mut script, "add q b host b; add q c host c; add q d host d; add q e host e; tick 100");
+    assert_eq!(run(&mut script, "claim q 9; done b; claim q 9; return c"), "settled");
+    assert_eq!(script.announced("q"), 2);
+}
+
+#[test]
+fn a_task_takes_the_place_of_a_probe_elsewhere_whose_time_is_over() {
+    let probing = "set q breaker=x; breaker x put row=1 open=100 probes=1 probe=50; add q a; claim q 1; bug a; \
+         add q b; tick 100; breaker x ask";
+    check(&[
+        (probing, "claim q 9", ""),
+        (&format!("{probing}; tick 49"), "claim q 9", ""),
+        (&format!("{probing}; tick 50"), "claim q 9", "b"),
+    ]);
+}
+
+#[test]
+fn the_node_does_nothing_when_a_breaker_may_probe_and_no_task_waits_for_it_any_more() {
+    let mut script = Script::default();
+    run(&mut script, &format!("{OPEN}; claim q 9; done c; cancel a; cancel b"));
+    script.store.run("wait 100");
+    assert!(script.store.agenda.next().are_due(script.store.entry_clock()));
+    assert_eq!(script.store.due(), None);
 }

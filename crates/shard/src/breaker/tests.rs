@@ -13,15 +13,16 @@
 
 use crate::query::{self, PermitRead};
 use crate::testing::{Store, play};
+use crate::{Shard, ShardOptions};
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use model::{
-    AskBreaker, BreakerDecision, BreakerForced, BreakerName, BreakerPermit, BreakerRecord, BreakerSettings,
-    BreakerWindow, CallOutcome, Command, ControlBreaker, DeleteBreaker, Effect, Outcome, PutBreaker,
-    RecordBreaker, SlowCalls,
+    AskBreaker, BreakerDecision, BreakerForced, BreakerName, BreakerPermit, BreakerReason, BreakerRecord,
+    BreakerSettings, BreakerWindow, CallOutcome, Command, ControlBreaker, DeleteBreaker, Effect, Namespace,
+    Outcome, PutBreaker, RecordBreaker, SlotRange, SlowCalls,
 };
 
 fn name() -> BreakerName<'static> {
@@ -375,6 +376,15 @@ fn a_recovered_breaker_admits_a_growing_share() {
 }
 
 #[test]
+fn a_call_that_a_recovered_breaker_does_not_admit_is_told_so_and_soon_asks_again() {
+    let mut script = Script::default();
+    script.run("put row=1 open=100 probes=1 ramp=60000; ask a; failed a; wait 100; ask b; ok b");
+    let read = query::breaker_permit(&script.store.rows, &name(), script.store.elapsed, u64::MAX).unwrap();
+    let rejected = BreakerDecision::Rejected { reason: BreakerReason::Ramp, retry_ms: 1_000 };
+    assert_eq!(read, PermitRead::Decided(rejected));
+}
+
+#[test]
 fn a_permit_of_a_closed_breaker_writes_nothing() {
     let mut script = Script::default();
     script.run(&format!("{TWO}; ask a; failed a"));
@@ -421,5 +431,58 @@ fn who_watches_a_breaker_is_told_of_changes_but_not_of_outcomes() {
     ] {
         script.run(line);
         assert_eq!(script.store.applied.effects == told, is_told, "{line}");
+    }
+}
+
+#[test]
+fn old_calls_of_a_worker_count_less_and_less() {
+    let mut script = Script::default();
+    script.run("put row=1000 window=100 min=100 share=100");
+    for at in 0..100 {
+        let verb = if at % 5 < 3 { "failed" } else { "ok" };
+        script.run(&format!("ask {at}; {verb} {at} by w"));
+    }
+    assert_eq!(script.shown(), "closed w 60/100");
+    script.run("ask a; ok a by w");
+    assert_eq!(script.shown(), "closed w 30/51");
+}
+
+#[test]
+fn breakers_of_one_slot_know_their_own_permits() {
+    let mut script = Script::default();
+    for _ in 0..2 {
+        for (name, counted) in [("a{t}", [1, 0]), ("b{t}", [1, 0]), ("a{t}", [0, 1]), ("b{t}", [0, 1])] {
+            let name = BreakerName::new(name).unwrap();
+            let permit = BreakerPermit::new(&name, 0, 0, 7);
+            let records = [BreakerRecord { permit, worker: "".into(), outcome: CallOutcome::Ok }].to_vec();
+            script.store.apply(Command::RecordBreaker(RecordBreaker { breaker: name.clone(), records }));
+            let Outcome::BreakerRecorded(recorded) = script.store.applied.outcomes[0] else { panic!() };
+            assert_eq!([recorded.counted, recorded.replayed], counted, "{name:?}");
+        }
+        for name in ["a{t}", "b{t}"] {
+            let breaker = BreakerName::new(name).unwrap();
+            script.store.apply(Command::DeleteBreaker(DeleteBreaker { breaker }));
+        }
+    }
+}
+
+#[test]
+fn a_shard_counts_its_breakers_by_state_and_how_often_they_have_opened() {
+    // The counts are in a slot of the shard, wherever those begin.
+    let first = name().slot(Namespace::ROOT);
+    let slots = SlotRange { first, last: SlotRange::ALL.last };
+    let mut script = Script::default();
+    script.store.shard = Shard::new(ShardOptions { slots, ..ShardOptions::default() });
+    for (lines, counts) in [
+        (TWO, [1, 0, 0, 0]),
+        ("ask a; ask b; failed a; failed b", [0, 1, 0, 1]),
+        ("wait 100; ask c", [0, 0, 1, 1]),
+        ("failed c", [0, 1, 0, 2]),
+        ("wait 200; ask d; ok d", [1, 0, 0, 2]),
+        ("delete", [0, 0, 0, 2]),
+    ] {
+        script.run(lines);
+        let tally = query::breaker_tally(&script.store.rows, first).unwrap();
+        assert_eq!([tally.closed, tally.open, tally.half_open, tally.opened], counts, "{lines}");
     }
 }

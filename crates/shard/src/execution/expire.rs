@@ -111,6 +111,7 @@ mod tests {
         }
         store.run("wait 1000");
         assert_eq!(store.run("free {t} 3"), "more");
+        assert_eq!(store.rows_of_executions(), [2, 2]);
         assert_eq!(store.run("free {t} 3"), "no more");
         assert_eq!(store.rows_of_executions(), [0, 0]);
     }

@@ -1,8 +1,8 @@
 //! What a queue shared by tenants promises. `weight acme 3` and `forget acme` are lines of the scripts of queues, and
 //! `fair acme` is a property of a task.
 
-use crate::query;
 use crate::queue::tests::{Script, queue};
+use crate::{limit, query};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -281,5 +281,22 @@ fn no_key_tenant_or_priority_starves() {
             // Everything that was ready before it, and the share of a tenant of weight 1 among 102.
             assert!(claims <= 2 * AGEING + 60 + 102, "{unlucky} starves");
         }
+    }
+}
+
+#[test]
+fn a_tenant_whose_tasks_have_keys_of_limits_keeps_the_order_of_these() {
+    for (cancelled, granted) in
+        [("", "a b c d"), ("a", "b c d"), ("b", "a c d"), ("c", "a b d"), ("d", "a b c")]
+    {
+        let mut script = limit::tests::Script::default();
+        script.run("set q api:payload.host");
+        for task in ["a", "b", "c", "d"] {
+            script.run(&format!("add q {task} host {task} fair acme"));
+        }
+        if !cancelled.is_empty() {
+            script.run(&format!("cancel {cancelled}"));
+        }
+        assert_eq!(script.run("claim q 9"), granted);
     }
 }

@@ -300,3 +300,59 @@ fn a_group_is_kept_as_long_as_one_of_its_members() {
         script.store.rows.keys().map(|key| key[6]).filter(|kind| (41..=45).contains(kind)).collect();
     assert_eq!(left, Vec::<u8>::new(), "rows of groups");
 }
+
+#[test]
+fn the_new_queues_of_a_group_have_their_own_tasks_also_in_one_slot() {
+    let queues = ["a{t}", "b{t}", "c{t}", "d{t}"];
+    let mut content = group(&["a1", "b1", "c1", "d1"]);
+    for (member, of) in content.members.iter_mut().zip(queues) {
+        let NewMember::Task(task) = member else { panic!() };
+        task.queue = queue(of);
+    }
+    let mut script = Script::default();
+    // An older queue of the slot, created in the same millisecond.
+    let settings = QueueSettings::default();
+    script.apply(Command::PutQueue(PutQueue { queue: queue("z{t}"), settings }));
+    script.create(1, content);
+    let tasks = |of: &str| {
+        let request = query::TasksRequest::default();
+        let page = query::tasks(&script.store.rows, &queue(of), request, script.store.elapsed).unwrap();
+        page.tasks.into_iter().filter_map(|task| task.id).collect::<Vec<_>>()
+    };
+    for of in queues {
+        assert_eq!(tasks(of), [format!("{}1", &of[..1])]);
+    }
+    assert_eq!(tasks("z{t}"), Vec::<String>::new());
+}
+
+#[test]
+fn a_group_adds_no_type_to_a_queue_that_has_as_many_as_it_may() {
+    let of_types = |range: core::ops::Range<usize>| {
+        let mut content = NewGroup::default();
+        for number in range {
+            let mut member = task(&format!("a{number}"));
+            member.task.task_type = Cow::Owned(format!("t{number}"));
+            content.members.push(NewMember::Task(member));
+        }
+        content
+    };
+    let most = limits::QUEUE_TYPES_MAX;
+    let refused = |task| Outcome::Refused(Refusal::TooManyTypes { task });
+    assert_eq!(Script::default().create(1, of_types(0..most + 1)), refused(most as u32));
+    let mut script = Script::with(of_types(0..most));
+    let mut other = of_types(most..most + 1);
+    let GroupTask { queue, task } = task("a-then");
+    let mut create = |content| {
+        let group = GroupName::new("other").unwrap();
+        script.apply(Command::CreateGroup(CreateGroup { group, fingerprint: Fingerprint(1), content }))
+    };
+    assert_eq!(create(other.clone()), refused(0));
+    // What follows counts too. A type that the queue has is no new one.
+    other.members = of_types(0..1).members;
+    let NewMember::Task(first) = &mut other.members[0] else { panic!() };
+    first.task.id = None;
+    other.then = Some(Box::new(GroupTask { queue, task }));
+    assert_eq!(create(other.clone()), refused(1));
+    other.then = None;
+    assert!(matches!(create(other), Outcome::GroupCreated(_)));
+}

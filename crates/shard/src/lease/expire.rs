@@ -95,6 +95,22 @@ mod tests {
     }
 
     #[test]
+    fn who_has_stopped_waiting_leaves_no_row_although_the_lease_stays_held() {
+        for (script, waiting) in [
+            ("acquire lock by b wait 100; acquire lock by c wait 100; wait 1000", 0),
+            // Someone else has left the queue, by itself or because its wait was over.
+            ("acquire lock by b wait 100; acquire lock by c wait 100; withdraw lock of b; wait 1000", 0),
+            ("acquire lock by b wait 100; acquire lock by c wait 1500; wait 1000", 1),
+            ("acquire lock by b wait 100; acquire lock by c wait 1500; wait 1000; hand lock 9; wait 1000", 0),
+        ] {
+            let mut store = Store::default();
+            store.run(&format!("acquire lock by a ttl 60000; {script}"));
+            store.do_what_is_due();
+            assert_eq!(store.rows_of_leases(), [1, waiting, 1], "{script}");
+        }
+    }
+
+    #[test]
     fn a_lease_that_is_taken_and_released_often_writes_one_timer() {
         let mut store = Store::default();
         store.run("acquire lock by a; release lock of a");
@@ -113,6 +129,7 @@ mod tests {
         }
         store.run("wait 1000");
         assert_eq!(store.run("hand {t} 3"), "more");
+        assert_eq!(store.rows_of_leases(), [2, 0, 2]);
         assert_eq!(store.run("hand {t} 3"), "no more");
         assert_eq!(store.rows_of_leases(), [0, 0, 0]);
     }

@@ -71,7 +71,9 @@ mod tests {
             ("acquire lock by b wait 100", true),
             ("acquire lock by b wait 900", false),
             ("acquire lock by c wait 900", true),
+            ("acquire lock by d wait 900", true),
             ("withdraw lock of c", true),
+            ("withdraw lock of d", true),
             ("wait 1000; hand lock 9", true),
         ] {
             store.run(script);

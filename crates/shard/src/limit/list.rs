@@ -57,6 +57,19 @@ pub(crate) fn leave<V: View>(
     Ok(())
 }
 
+/// The first cohort of the list is at this place. Those before it have gone, some of them from the middle, and no one
+/// looks for them any more.
+pub(crate) fn begins_at<V: View>(
+    key: &LimitKey,
+    list: LimitListId,
+    place: u64,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<(), ViewError> {
+    let row = load(key, list, overlay)?.ok_or_else(lost)?;
+    overlay.put(key.keys.list(key.hash, list), LimitListRow { from: place, ..row }.encode());
+    Ok(())
+}
+
 fn load<V: View>(
     key: &LimitKey,
     list: LimitListId,

@@ -36,6 +36,8 @@ pub(crate) mod delete;
 pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod open;
+#[cfg(test)]
+mod open_tests;
 pub(crate) mod put;
 #[cfg(test)]
 pub(crate) mod tests;

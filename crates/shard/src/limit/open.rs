@@ -87,17 +87,24 @@ fn open_list<V: View>(
     let keys = QueueKeys { slot: id.queue_slot, id: id.queue };
     let mut queue = Queue::by_id(keys, overlay)?;
     let (mut opened, mut looked_at, mut is_done) = (0, 0, false);
+    let mut from = row.from;
     for hash in first {
         if opened >= free {
             break;
         }
         looked_at += 1;
-        let id = CohortId { type_number: id.type_number, hash };
-        let mut cohort = Cohort::load_known(id, &row.task_type, &queue, overlay)?;
+        let cohort_id = CohortId { type_number: id.type_number, hash };
+        let mut cohort = Cohort::load_known(cohort_id, &row.task_type, &queue, overlay)?;
         if is_closed_for(key, &cohort, overlay)? {
             // It costs more than there is. Those behind it do not pass it.
             is_done = true;
             break;
+        }
+        if let Some(place) = cohort.place_in_list() {
+            if place != from {
+                list::begins_at(key, id, place, overlay)?;
+            }
+            from = place + 1;
         }
         cohort.take_out(&mut queue, overlay)?;
         if cohort.place(&mut queue, overlay)? == Placed::Ready {

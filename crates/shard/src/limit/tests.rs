@@ -7,6 +7,7 @@
 //! set q api:payload.host db paused       the limits of a queue, with expressions for their keys; or a pause
 //! set q breaker=mail/:payload.host       the queue's breaker
 //! add q a host h type t prio 9 key k     enqueue a task that the script calls a
+//! add q a fair f                         enqueue one of a tenant
 //! claim q 2 t                            claim up to 2 tasks, of these types or any
 //! done a | fail a 50 | bug a | defer a 50 | return a | beat a
 //! throttle a api 50 x                    close the key x of a limit, or the one that the task has
@@ -25,7 +26,7 @@ use model::{
     Action, CancelTask, Claim, Command, DeleteLimit, Effect, Enqueue, EnqueuedTask, Failure, Fingerprint,
     KeyExpression, LimitName, LimitSettings, NewTask, Outcome, Position, PutLimit, PutQueue, QueueBreaker,
     QueueLimit, QueueName, QueueSettings, Rate, Settle, Settled, Settlement, TaskOptions, TaskRef, TaskState,
-    Throttle, limits,
+    TenantName, Throttle, limits,
 };
 
 fn limit(name: &str) -> LimitName<'static> {
@@ -153,6 +154,7 @@ impl Script {
             match pair[0] {
                 "type" => task.task_type = text,
                 "key" => task.key = Some(text),
+                "fair" => task.options.fair = Some(TenantName::new(text).unwrap()),
                 "prio" => task.priority = pair[1].parse().unwrap(),
                 "host" => {
                     task.envelope = Cow::Owned(format!("\"payload\":{{\"host\":\"{text}\"}}").into_bytes())
@@ -199,6 +201,19 @@ impl Script {
             Settled::ClaimLost => "lost".to_string(),
             _ => "settled".to_string(),
         }
+    }
+
+    /// Completes running tasks of one queue, all in one command.
+    pub(crate) fn complete(&mut self, tasks: &str) {
+        let settlements = |named: &Named| Settlement {
+            task: TaskRef::Server(named.task),
+            token: named.token.unwrap(),
+            action: Action::Complete { result: None },
+        };
+        let named: Vec<&Named> = tasks.split(' ').map(|called| &self.tasks[called]).collect();
+        let of = queue(&named[0].queue);
+        let settlements = named.into_iter().map(settlements).collect();
+        self.store.apply(Command::Settle(Settle { queue: of, settlements }));
     }
 
     /// Why a task does not run.

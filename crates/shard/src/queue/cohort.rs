@@ -174,6 +174,11 @@ impl Cohort {
         Ok(())
     }
 
+    /// Its place in the list of the key for which it waits.
+    pub(crate) fn place_in_list(&self) -> Option<u64> {
+        self.row.waits.map(|waits| waits.order)
+    }
+
     /// The gate for which it waits.
     pub(crate) fn waits_for(&self) -> Option<&Gate> {
         self.row.gates.get(self.row.waits?.gate as usize)

@@ -15,8 +15,8 @@
 //!
 //! Times are milliseconds since the beginning. A state is the schedule, then the tasks of the queue by their ticks.
 
-use crate::query;
 use crate::testing::{Store, play};
+use crate::{Agenda, query};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
@@ -715,4 +715,35 @@ fn a_schedule_remembers_its_last_runs() {
     assert_eq!(ticks, (4..14).map(|tick| tick * 1_000).collect::<Vec<_>>());
     assert!(row.runs.iter().all(|run| run.cause == RunCause::Tick && run.task > Position::ZERO));
     assert_eq!((row.ticks, row.totals.runs), (13, 13));
+}
+
+#[test]
+fn as_many_schedules_are_due_at_once_as_were_asked_for_and_one_that_is_taken_back_is_due_again() {
+    let mut script = Script::default();
+    for at in 0..10 {
+        script.run(&format!("put n{at}; put m{at}{{t}}"));
+    }
+    let Store { rows, wall, agenda, .. } = &mut script.store;
+    let next = |agenda: &mut Agenda| {
+        let mut due = Vec::new();
+        agenda.due_schedules(rows, *wall, 3, &mut due).unwrap();
+        due
+    };
+    let first = next(agenda);
+    assert_eq!(first.len(), 3);
+    for due in &first {
+        agenda.not_proposed(due);
+    }
+    let mut found = Vec::new();
+    loop {
+        let due = next(agenda);
+        if due.is_empty() {
+            break;
+        }
+        assert!(due.len() <= 3);
+        found.extend(due.into_iter().map(|due| due.schedule.to_string()));
+    }
+    found.sort();
+    found.dedup();
+    assert_eq!(found.len(), 20);
 }
