@@ -99,6 +99,8 @@ fn one_task_is_the_probe_and_closes_the_breaker_or_opens_it_again() {
     check(&[
         (probing, "claim q 9", ""),
         (&format!("{probing}; done b"), "claim q 9", "a"),
+        // It is closed, and not only looking for another probe.
+        (&format!("{probing}; done b; add q d host x"), "claim q 9", "a d"),
         (&format!("{probing}; fail b; tick 199"), "claim q 9", ""),
         (&format!("{probing}; fail b; tick 200"), "claim q 9", "a"),
     ]);

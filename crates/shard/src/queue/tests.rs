@@ -37,6 +37,21 @@ fn tenant(name: &str) -> TenantName<'static> {
     TenantName::new(name.to_string()).unwrap()
 }
 
+fn plain_task() -> NewTask<'static> {
+    NewTask {
+        id: None,
+        fingerprint: Fingerprint(0),
+        task_type: Cow::Borrowed("t"),
+        run_after: None,
+        priority: limits::PRIORITY_DEFAULT,
+        key: None,
+        claim_ms: None,
+        retry: None,
+        envelope: Cow::Borrowed(b"b"),
+        options: TaskOptions::default(),
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Script {
     pub(crate) store: Store,
@@ -140,18 +155,7 @@ impl Script {
     }
 
     fn add(&mut self, name: &str, words: &[&str]) -> String {
-        let mut task = NewTask {
-            id: None,
-            fingerprint: Fingerprint(0),
-            task_type: Cow::Borrowed("t"),
-            run_after: None,
-            priority: limits::PRIORITY_DEFAULT,
-            key: None,
-            claim_ms: None,
-            retry: None,
-            envelope: Cow::Owned(name.as_bytes().to_vec()),
-            options: TaskOptions::default(),
-        };
+        let mut task = NewTask { envelope: Cow::Owned(name.as_bytes().to_vec()), ..plain_task() };
         for pair in words.chunks(2) {
             let text = Cow::Owned(pair[1].to_string());
             match pair[0] {
@@ -448,6 +452,23 @@ fn tasks_with_one_key_run_one_at_a_time_and_in_order() {
 }
 
 #[test]
+fn the_new_queues_of_one_slot_have_their_own_tasks_also_if_they_are_of_one_moment() {
+    let mut store = Store::default();
+    let queues = ["a{t}", "b{t}", "c{t}"].map(|name| QueueName::new(name).unwrap());
+    let task = |id: &'static str| NewTask { id: Some(Cow::Borrowed(id)), ..plain_task() };
+    for (queue, id) in queues.iter().zip(["x", "y", "z"]) {
+        let tasks = [task(id)].to_vec();
+        store.apply(Command::Enqueue(Enqueue { keyed: None, queue: queue.clone(), tasks }));
+    }
+    for (queue, id) in queues.iter().zip(["x", "y", "z"]) {
+        let request = query::TasksRequest::default();
+        let page = query::tasks(&store.rows, queue, request, store.elapsed).unwrap();
+        let ids: Vec<_> = page.tasks.into_iter().filter_map(|task| task.id).collect();
+        assert_eq!(ids, [id], "{queue:?}");
+    }
+}
+
+#[test]
 fn as_many_tasks_of_a_key_run_as_the_queue_says_and_they_begin_in_order() {
     const THREE: &str = "add a key k; add b key k prio 9; add c key k";
     let script = |rest: &str| format!("set of-key 2; {THREE}; {rest}");
@@ -486,6 +507,12 @@ fn as_many_tasks_of_a_key_run_as_the_queue_says_and_they_begin_in_order() {
             "a running, b running, c blocked, d running, e blocked",
         ),
     ];
+    check(&[(
+        "set of-key 2; add a key k; claim 1; add b key k; claim 1; add c key k; add d key k",
+        "claim 5",
+        "",
+        "a running, b running, c blocked, d blocked",
+    )]);
     for (before, line, outcome, after) in cases {
         check(&[(&script(before), line, outcome, after)]);
     }

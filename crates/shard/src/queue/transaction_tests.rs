@@ -165,6 +165,8 @@ fn a_task_with_other_content_or_a_full_queue_refuses_the_transaction() {
     running.transact(&[Write::Enqueue(enqueue(Some("x"), 1))]);
     let outcome = running.transact(&[append(7, Expected::Any), Write::Enqueue(enqueue(Some("x"), 2))]);
     assert_eq!(outcome, Outcome::Refused(Refusal::TaskConflict { part: 1, task: 0 }));
+    let outcome = running.transact(&[Write::Enqueue(enqueue(Some("x"), 2))]);
+    assert_eq!(outcome, Outcome::Refused(Refusal::TaskConflict { part: 0, task: 0 }));
     let settings = model::QueueSettings { backlog_max: 2, ..model::QueueSettings::default() };
     running.store.apply(Command::PutQueue(model::PutQueue { queue: queue(), settings }));
     let outcome = running.transact(&[append(7, Expected::Any), Write::Enqueue(enqueue(Some("y"), 1))]);

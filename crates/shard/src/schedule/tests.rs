@@ -28,7 +28,7 @@ use model::{
     DeleteSchedule, Enqueue, Failure, Fingerprint, KeyHash, Keyed, Missed, NewTask, NextTick, Outcome,
     Overlap, Position, PutQueue, PutSchedule, PutScheduleSet, QueueName, QueueSettings, RunCause,
     ScheduleAction, ScheduleDefinition, ScheduleName, ScheduleRules, ScheduleStep, Settle, Settlement, Slot,
-    TaskOptions, TaskRef, TaskState, Timing, Wall, limits,
+    SlotRange, TaskOptions, TaskRef, TaskState, Timing, Wall, limits,
 };
 
 const BEGIN: u64 = 1_000_000;
@@ -415,6 +415,23 @@ fn missed_ticks_are_counted_and_made_up_for_by_the_rule() {
         // The last one is in time.
         ("put n catch skip; pass 0", "pass 5050", "", "n next 6000 missed 4, 5000 ready"),
     ]);
+}
+
+#[test]
+fn a_shard_counts_the_runs_of_all_its_schedules_and_the_ticks_that_were_skipped() {
+    let mut script = Script::default();
+    let tally = |script: &Script| {
+        let tally = query::schedule_tally(&script.store.rows, SlotRange::ALL.first).unwrap();
+        (tally.runs, tally.skipped)
+    };
+    script.run("put n catch skip; pass 0; pass 5500");
+    assert_eq!(tally(&script), (0, 5));
+    script.run("put m; pass 0; pass 1000");
+    let before = tally(&script);
+    assert!(before.0 > 0 && before.1 >= 5, "{before:?}");
+    script.run("pass 3500");
+    let after = tally(&script);
+    assert!(after.0 > before.0 && after.1 > before.1, "{before:?} {after:?}");
 }
 
 #[test]
