@@ -633,6 +633,31 @@ fn a_backfill_has_an_overlap_rule_of_its_own() {
 }
 
 #[test]
+fn a_backfill_with_more_ticks_than_may_wait_changes_nothing() {
+    let ticks = |from: usize, count: usize| {
+        let ticks: Vec<_> = (from..from + count).map(|tick| tick.to_string()).collect();
+        format!("fill n wait {}", ticks.join(" "))
+    };
+    let mut script = Script::default();
+    script.run("put n every 60000; jump 5000");
+    // The first one does not wait.
+    assert_eq!(script.run(&ticks(1, limits::SCHEDULE_WAITING_MAX)), "1 runs, 999 wait, 0 skipped");
+    assert_eq!(script.run(&ticks(2_000, 2)), "ScheduleBusy");
+    assert_eq!(script.run(&ticks(2_000, 1)), "0 runs, 1 wait, 0 skipped");
+    assert_eq!(script.run(&ticks(2_001, 1)), "ScheduleBusy");
+    let state = script.state();
+    assert!(state.contains("wait 1000"), "{state}");
+}
+
+#[test]
+fn a_backfill_takes_the_tick_of_this_millisecond_and_none_after_it() {
+    check(&[
+        ("put n; jump 1000", "fill n allow 1000", "1 runs, 0 wait, 0 skipped", "n next unknown, 1000 ready"),
+        ("put n; jump 1000", "fill n allow 1001", "TickInFuture", "n next unknown"),
+    ]);
+}
+
+#[test]
 fn a_broken_schedule_stops_alone() {
     let mut script = Script::default();
     script.run("put m; pass 0; put n broken; pass 0");
