@@ -248,6 +248,30 @@ fn a_full_queue_stops_the_reaction_before_the_event_that_it_does_not_take() {
 }
 
 #[test]
+fn a_queue_with_as_many_types_as_it_may_have_stops_the_reaction_before_a_task_of_another_type() {
+    let react = |types: usize| {
+        let mut script = Script::default();
+        for number in 0..types {
+            let settings = ReactionSettings { task_type: format!("t{number}").into(), ..settings("r") };
+            let reaction = reaction("r");
+            script.run("append a x");
+            script.apply(Command::PutReaction(PutReaction { reaction, settings, from: None }));
+            script.run(&format!("append a e{number}"));
+            script.run(&format!("react r a/e{number} until a/e{number}"));
+        }
+        script.run("put r; append a last");
+        script
+    };
+    // `t` is the last type that the queue takes; then it takes it again.
+    let mut script = react(limits::QUEUE_TYPES_MAX - 1);
+    assert_eq!(script.run("react r a/last until a/last"), "1 up to a/last");
+    script.run("append a again");
+    assert_eq!(script.run("react r a/again until a/again"), "1 up to a/again");
+    let mut script = react(limits::QUEUE_TYPES_MAX);
+    assert!(script.run("react r a/last until a/last").starts_with("0 up to"));
+}
+
+#[test]
 fn no_reaction_passes_what_is_not_recorded_yet() {
     let mut script = Script::default();
     script.run("append a x; put r from start");

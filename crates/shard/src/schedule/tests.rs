@@ -25,8 +25,8 @@ use alloc::vec::Vec;
 use format::row::ScheduleRow;
 use model::{
     Action, AdvanceSchedule, BackfillOverlap, CancelTask, CatchUp, Claim, Command, ControlSchedule,
-    DeleteSchedule, Enqueue, Failure, Fingerprint, KeyHash, Keyed, Missed, NewTask, NextTick, Outcome,
-    Overlap, Position, PutQueue, PutSchedule, PutScheduleSet, QueueName, QueueSettings, RunCause,
+    DeleteSchedule, Enqueue, Failure, Fingerprint, HeldBy, KeyHash, Keyed, Missed, NewTask, NextTick,
+    Outcome, Overlap, Position, PutQueue, PutSchedule, PutScheduleSet, QueueName, QueueSettings, RunCause,
     ScheduleAction, ScheduleDefinition, ScheduleName, ScheduleRules, ScheduleStep, Settle, Settlement, Slot,
     SlotRange, TaskOptions, TaskRef, TaskState, Timing, Wall, limits,
 };
@@ -499,6 +499,26 @@ fn a_full_queue_keeps_a_tick_due() {
         ),
         ("backlog 1; put n; fire n", "fire n", "QueueFull { backlog_max: 1 }", "n next unknown, 0 ready"),
     ]);
+}
+
+#[test]
+fn a_queue_with_as_many_types_as_it_may_have_keeps_a_tick_of_another_type_due() {
+    let of_types = |script: &mut Script, range: core::ops::Range<usize>| {
+        for number in range {
+            let mut enqueue = put_of("n", rules(), "q").definition.enqueue;
+            enqueue.tasks[0].task_type = Cow::Owned(format!("other-{number}"));
+            script.store.apply(Command::Enqueue(enqueue));
+        }
+    };
+    for (types, runs, by) in
+        [(limits::QUEUE_TYPES_MAX - 1, 1, None), (limits::QUEUE_TYPES_MAX, 0, Some(HeldBy::TooManyTypes))]
+    {
+        let mut script = Script::default();
+        of_types(&mut script, 0..types);
+        script.run("put n; pass 0; pass 1000");
+        let (_, row) = query::schedules(&script.store.rows, None, 1).unwrap().remove(0);
+        assert_eq!((row.totals.runs, row.held.map(|held| held.by)), (runs, by), "{types} other types");
+    }
 }
 
 #[test]
